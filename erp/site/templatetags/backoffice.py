@@ -1,0 +1,72 @@
+"""What the templates of the back office need: numbers as people read them, addresses, and the acts on offer."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.contrib.admin.utils import quote
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from erp.kernel.admin import price, structure
+from erp.kernel.money import plain
+from erp.site import acts, facts
+from erp.site.act import Act
+from orders.models import Line, Order
+
+register = template.Library()
+
+
+@register.filter
+def money(value: Decimal, currency: str) -> str:
+    return price(value, currency)
+
+
+@register.filter
+def number(value: Decimal) -> str:
+    return plain(value)
+
+
+@register.filter
+def address(target: Any) -> str:
+    """The page of a document, or of what a finding links to."""
+    if hasattr(target, "_meta"):
+        label, pk = target._meta.label_lower, target.pk
+    else:
+        label, pk = target.model, target.pk
+    return reverse(f"admin:{label.replace('.', '_')}_change", args=[quote(pk)])
+
+
+@register.filter
+def act_url(act: Act, subject: Any) -> str:
+    return act.url(subject)
+
+
+@register.filter
+def facts_of(values: Mapping[str, Any], order: Order) -> SafeString:
+    return facts.shown(values, order)
+
+
+@register.filter
+def listed(values: Mapping[Any, Any]) -> SafeString:
+    return structure(values)
+
+
+@register.filter
+def whole_discount(line: Line) -> Decimal:
+    """Its own, and its share of the order's."""
+    return line.discount + line.order_discount
+
+
+@register.simple_tag(takes_context=True)
+def acts_on(context: template.Context, subject: Any) -> list[Act]:
+    """The acts the reader may do to an object; none for what does not exist yet."""
+    return acts.offered(subject, context["request"].user) if subject and subject.pk else []
+
+
+@register.simple_tag(takes_context=True)
+def act_named(context: template.Context, name: str) -> Act | None:
+    """An act that begins from nothing, for those who may."""
+    act = acts.all_acts()[name]
+    return act if act.is_offered(None, context["request"].user) else None

@@ -1,0 +1,167 @@
+"""What must always hold of shipments and returns."""
+
+from django.db import connection
+from django.db.models import F, Q, Sum
+from django.utils.translation import gettext_lazy as _
+
+from erp.kernel import fsm
+from erp.kernel.invariants import Rows, invariant
+from erp.kernel.money import ZERO
+from finance import accounts
+from finance.models import Credit, Purpose, Voucher
+from inventory.models import Move, MoveKind
+from logistics.models import UNDELIVERED, Inspection, Return, ReturnLine, ReturnStatus, Shipment, ShipmentLine
+from logistics.models.returns import STOCKED
+from orders.models import Line
+from orders.models.order import LineKind
+
+
+@invariant("logistics.shipped_equals_documents", _("What a line says is shipped is what left on shipments."))
+def shipped_equals_documents() -> Rows:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.id, l.shipped, COALESCE(s.quantity, 0), l.shipped_amount, COALESCE(s.amount, 0) "
+            "FROM orders_line l LEFT JOIN (SELECT r.line_id, SUM(r.quantity) AS quantity, SUM(r.amount) AS amount, "
+            "SUM(r.tax) AS tax FROM logistics_shipmentline r JOIN logistics_shipment h ON h.id = r.shipment_id "
+            "WHERE h.status IN ('dispatched', 'delivered', 'refused', 'lost') GROUP BY r.line_id) s "
+            "ON s.line_id = l.id "
+            "WHERE l.shipped <> COALESCE(s.quantity, 0) OR l.shipped_amount <> COALESCE(s.amount, 0) "
+            "OR l.shipped_tax <> COALESCE(s.tax, 0)"
+        )
+        yield from cursor.fetchall()
+
+
+@invariant("logistics.status_follows_graph", _("Every change of a shipment's or return's status is declared."))
+def status_follows_graph() -> Rows:
+    for model in (Shipment, Return):
+        allowed = {(source, target) for _name, source, target in fsm.edges(model)}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT number, before, status FROM (SELECT number, status, "
+                "LAG(status) OVER (PARTITION BY id ORDER BY history_id) AS before "
+                f"FROM {model.history.model._meta.db_table}) AS steps WHERE before IS NOT NULL AND before <> status"
+            )
+            yield from (row for row in cursor.fetchall() if (row[1], row[2]) not in allowed)
+
+
+@invariant(
+    "logistics.cost_equals_issues",
+    _("An order's cost in the ledger is the value of its issues less what its returned goods had cost."),
+)
+def cost_equals_issues() -> Rows:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT o.number, COALESCE(m.value, 0) - COALESCE(i.cost, 0), COALESCE(v.cost, 0), COALESCE(v.selling, 0) "
+            "FROM orders_order o "
+            "LEFT JOIN (SELECT l.order_id, -SUM(m.value) AS value FROM inventory_move m "
+            "JOIN orders_line l ON l.id = m.line_id WHERE m.kind = 'issue' GROUP BY l.order_id) m "
+            "ON m.order_id = o.id "
+            "LEFT JOIN (SELECT r.order_id, SUM(i.cost) AS cost FROM logistics_inspection i "
+            "JOIN logistics_returnline l ON l.id = i.line_id JOIN logistics_return r ON r.id = l.goods_return_id "
+            "GROUP BY r.order_id) i ON i.order_id = o.id "
+            "LEFT JOIN (SELECT v.order_id, "
+            "SUM(CASE WHEN l.account_id = %s THEN l.debit - l.credit ELSE 0 END) AS cost, "
+            "SUM(CASE WHEN l.account_id = %s THEN l.debit - l.credit ELSE 0 END) AS selling "
+            "FROM finance_voucherline l JOIN finance_voucher v ON v.id = l.voucher_id WHERE l.account_id IN (%s, %s) "
+            "GROUP BY v.order_id) v ON v.order_id = o.id "
+            "WHERE COALESCE(m.value, 0) - COALESCE(i.cost, 0) <> "
+            "CASE WHEN o.total = 0 THEN COALESCE(v.selling, 0) ELSE COALESCE(v.cost, 0) END "
+            "OR CASE WHEN o.total = 0 THEN COALESCE(v.cost, 0) ELSE COALESCE(v.selling, 0) END <> 0",
+            [accounts.COST_OF_SALES, accounts.SELLING] * 2,
+        )
+        yield from cursor.fetchall()
+
+
+@invariant(
+    "logistics.returned_equals_returns",
+    _("What a line says came back and was restocked is what received returns brought, and no more than was shipped."),
+)
+def returned_equals_returns() -> Rows:
+    received = ReturnLine.objects.filter(goods_return__status=ReturnStatus.RECEIVED)
+    returned = dict(received.values_list("shipment_line__line").annotate(Sum("quantity")))
+    stocked = Inspection.objects.filter(disposition__in=STOCKED)
+    restocked = dict(stocked.values_list("line__shipment_line__line").annotate(Sum("quantity")))
+    touched = Q(pk__in=returned) | Q(pk__in=restocked) | Q(returned__gt=0) | Q(restocked__gt=0)
+    for line_id, *progress, shipped in Line.objects.filter(touched).values_list(
+        "pk", "returned", "restocked", "shipped"
+    ):
+        documents = [returned.get(line_id, ZERO), restocked.get(line_id, ZERO)]
+        if progress != documents or documents[0] > shipped:
+            yield line_id, *progress, *documents, shipped
+
+
+@invariant(
+    "logistics.returns_within_shipments", _("No more of a shipment's line is on returns than the shipment carried.")
+)
+def returns_within_shipments() -> Rows:
+    asked = ReturnLine.objects.exclude(goods_return__status=ReturnStatus.REJECTED)
+    sums = asked.values_list("shipment_line", "shipment_line__quantity").annotate(total=Sum("quantity"))
+    yield from sums.filter(total__gt=F("shipment_line__quantity"))
+
+
+@invariant(
+    "logistics.received_is_inspected",
+    _("Every line of a received return is inspected in full and has its share and credit; no other line has any."),
+)
+def received_is_inspected() -> Rows:
+    found = dict(Inspection.objects.values_list("line").annotate(Sum("quantity")))
+    columns = ("pk", "goods_return__status", "quantity", "share", "credit")
+    credits = dict(
+        Credit.objects.filter(source_type="logistics.returnline").values_list("source_id").annotate(Sum("amount"))
+    )
+    for line_id, status, quantity, share, credit in ReturnLine.objects.values_list(*columns).iterator():
+        expected = quantity if status == ReturnStatus.RECEIVED else ZERO
+        is_received = share is not None and credit is not None
+        credited = credits.pop(str(line_id), ZERO)
+        if (found.get(line_id, ZERO), is_received) != (expected, bool(expected)) or (credit or ZERO) != credited:
+            yield line_id, status, quantity, found.get(line_id, ZERO), credit, credited
+    yield from credits.items()
+
+
+@invariant(
+    "logistics.restocked_moved",
+    _("What a return put into stock has one move of its quantity and cost; scrapped and lost goods have none."),
+)
+def restocked_moved() -> Rows:
+    columns = ("source_id", "kind", "line_id", "warehouse_id", "quantity", "value")
+    moves = Move.objects.filter(source_type="logistics.inspection").values_list(*columns)
+    moved = {source_id: tuple(move) for source_id, *move in moves}
+    rows = Inspection.objects.values_list(
+        "pk", "disposition", "line__shipment_line__line", "warehouse_id", "quantity", "cost"
+    )
+    for pk, disposition, *expected in rows.iterator():
+        move = moved.pop(str(pk), None)
+        if move != ((MoveKind.RETURN, *expected) if disposition in STOCKED else None):
+            yield pk, disposition, move
+    yield from moved.items()
+
+
+@invariant(
+    "logistics.received_returns_post",
+    _("A received return has one voucher if it brought an amount or a cost; no other return has any."),
+)
+def received_returns_post() -> Rows:
+    posted = set(
+        Voucher.objects.filter(source_type="logistics.return", purpose=Purpose.RETURN).values_list(
+            "source_id", flat=True
+        )
+    )
+    costs = dict(Inspection.objects.values_list("line__goods_return").annotate(Sum("cost")))
+    credits = dict(ReturnLine.objects.filter(credit__gt=0).values_list("goods_return").annotate(Sum("credit")))
+    for pk, number, status in Return.objects.values_list("pk", "number", "status").iterator():
+        worth = costs.get(pk, ZERO) + credits.get(pk, ZERO) if status == ReturnStatus.RECEIVED else ZERO
+        if (str(pk) in posted) != bool(worth):
+            yield number, status, worth
+
+
+@invariant("logistics.undelivered_comes_back", _("All goods of a refused or lost shipment are on returns."))
+def undelivered_comes_back() -> Rows:
+    asked = dict(
+        ReturnLine.objects.exclude(goods_return__status=ReturnStatus.REJECTED)
+        .values_list("shipment_line")
+        .annotate(Sum("quantity"))
+    )
+    rows = ShipmentLine.objects.filter(shipment__status__in=UNDELIVERED, line__kind=LineKind.STOCKED)
+    for pk, number, quantity in rows.values_list("pk", "shipment__number", "quantity"):
+        if asked.get(pk, ZERO) != quantity:
+            yield number, quantity, asked.get(pk, ZERO)

@@ -1,0 +1,3 @@
+from tests.orders.conftest import set_steps
+
+__all__ = ["set_steps"]
