@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,6 +38,12 @@ INSTALLED_APPS = [
     "logistics",
     "erp",
     "erp.site",
+    # Before the admin, whose templates it replaces.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "unfold.contrib.simple_history",
     "erp.site.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -43,6 +51,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "csp",
     "simple_history",
     "import_export",
     "rest_framework",
@@ -50,6 +59,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -140,6 +150,36 @@ vars().update(env.email("EMAIL_URL", default="consolemail://"))
 REST_FRAMEWORK = {"TEST_REQUEST_DEFAULT_FORMAT": "json"}
 SIMPLE_HISTORY_REVERT_DISABLED = True
 
+# The theme of the back office. Colours are of one blue, so that red, green and amber are left to say something.
+UNFOLD = {
+    "SITE_TITLE": _("ERP"),
+    "SITE_HEADER": _("ERP back office"),
+    "SITE_URL": None,
+    "SITE_SYMBOL": "inventory",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("erp/icon.svg")}],
+    "STYLES": [lambda request: static("erp/backoffice.css")],
+    "SHOW_LANGUAGES": True,
+    "LANGUAGES": {"action": reverse_lazy("admin:language")},
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 240)",
+            "100": "oklch(93.6% .03 240)",
+            "200": "oklch(88% .055 240)",
+            "300": "oklch(80% .09 240)",
+            "400": "oklch(70% .12 240)",
+            "500": "oklch(60% .13 240)",
+            "600": "oklch(51% .125 240)",
+            "700": "oklch(44% .11 240)",
+            "800": "oklch(38% .09 240)",
+            "900": "oklch(33% .07 240)",
+            "950": "oklch(24% .05 240)",
+        },
+    },
+    "SIDEBAR": {"show_search": False, "navigation": "erp.site.navigation.sidebar"},
+}
+
 # Security: HTTPS is expected wherever the product is reachable from outside.
 _local = DEBUG or set(ALLOWED_HOSTS) <= {"127.0.0.1", "localhost", "testserver"}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not _local
@@ -150,6 +190,19 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not _local
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Nothing from elsewhere and no inline script. The theme evaluates its own attributes and brings inline styles.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 
 LOGGING = {
     "version": 1,

@@ -10,17 +10,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel.admin import (
-    COST,
-    DocumentAdmin,
-    MasterAdmin,
-    RecordedDocumentAdmin,
-    ScopedRelatedFilter,
-    parsed,
-    price,
-    structure,
-)
+from erp.kernel.admin import COST, DocumentAdmin, MasterAdmin, RecordedDocumentAdmin, ScopedRelatedFilter
 from erp.kernel.errors import Text
+from erp.kernel.shown import parsed, price, structure
 from erp.kernel.texts import Listing, Moment
 from orders.contract import Level, all_checks, check_of
 from orders.models import (

@@ -4,11 +4,9 @@ Base classes of every admin page, and users and groups.
 The only module that names the theme: whoever registers a model takes its classes from here.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -16,9 +14,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -29,11 +25,15 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from erp.kernel.fields import FixedPointField
 from erp.kernel.forms import PlainTextField
 from erp.kernel.models import Counter, OutboxEvent, User
-from erp.kernel.money import Money, plain, round_money
+from erp.kernel.money import plain
+from erp.kernel.shown import parsed, price, structure
 from erp.kernel.texts import Moment, right
 
 COST = "inventory.view_cost"
@@ -112,46 +112,7 @@ def _number(name: str, currency: str | None) -> Callable[[Any], SafeString]:
     return show
 
 
-def price(value: Decimal, currency: str) -> str:
-    """As an amount; a price below the minor unit keeps its decimals: ``0.0345 CNY``."""
-    money = Money(value, currency)
-    exact = round_money(value, currency) == value
-    return str(money) if exact else f"{plain(value)} {currency}"
-
-
-def parsed(content: Any) -> Any:
-    """A structure kept as JSON, or as text that is JSON."""
-    return json.loads(content) if isinstance(content, str) else content
-
-
-def structure(value: Any) -> SafeString:
-    """Nested content as lists and tables."""
-    if isinstance(value, Mapping):
-        items = [(key, structure(item)) for key, item in value.items()]
-        return format_html('<dl class="structure">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", items))
-    if isinstance(value, list):
-        return _table(value) if _is_table(value) else _list(value)
-    return format_html("{}", "" if value is None else value)
-
-
-def _is_table(rows: Sequence[Any]) -> bool:
-    """Rows of the same keys."""
-    return bool(rows) and all(isinstance(row, Mapping) and row.keys() == rows[0].keys() for row in rows)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> SafeString:
-    head = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in rows[0]))
-    cells = [[(structure(row[name]),) for name in rows[0]] for row in rows]
-    body = format_html_join("", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", row),) for row in cells))
-    return format_html('<table class="structure"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, body)
-
-
-def _list(items: Sequence[Any]) -> SafeString:
-    entries = format_html_join("", "<li>{}</li>", ((structure(item),) for item in items))
-    return format_html('<ol class="structure">{}</ol>', entries)
-
-
-class BaseAdmin(_Shown, admin.ModelAdmin):  # type: ignore[type-arg]
+class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[misc]
     """
     Every page of the back office: within the reader's scope, without bulk deletion, cheap to list.
 
@@ -167,13 +128,15 @@ class BaseAdmin(_Shown, admin.ModelAdmin):  # type: ignore[type-arg]
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 50
+    list_fullwidth = True
+    change_form_outer_before_template = "erp/acts.html"
     scoped_by: ClassVar[str] = ""
     formfield_overrides = {
         models.EmailField: {},
         models.CharField: {"form_class": PlainTextField},
         models.TextField: {"form_class": PlainTextField},
         # SQLite would store what PostgreSQL refuses.
-        models.PositiveSmallIntegerField: {"max_value": 32_767, "widget": AdminIntegerFieldWidget},
+        models.PositiveSmallIntegerField: {"max_value": 32_767, "widget": UnfoldAdminIntegerFieldWidget},
     }
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -316,7 +279,7 @@ class MasterAdmin(ReadOnlyHistoryAdmin, BaseAdmin):
         return self.has_change_permission(request, obj)
 
 
-class LinesInline(_Shown, admin.TabularInline):  # type: ignore[type-arg]
+class LinesInline(_Shown, TabularInline):  # type: ignore[misc]
     """Lines of a document, to read."""
 
     extra = 0
@@ -343,7 +306,7 @@ class LinesInline(_Shown, admin.TabularInline):  # type: ignore[type-arg]
         return False
 
 
-class UserCreationForm(AdminUserCreationForm):  # type: ignore[type-arg]
+class NewUserForm(UserCreationForm):  # type: ignore[misc]
     class Meta:
         model = User
         fields = ("username",)
@@ -356,7 +319,9 @@ class UserAdmin(ReadOnlyHistoryAdmin, BaseAdmin, DjangoUserAdmin):  # type: igno
     superusers and single permissions are given on the command line only.
     """
 
-    add_form = UserCreationForm
+    form = UserChangeForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
     list_display = ("username", "name", "employee_number", "kind", "roles", "is_active", "last_login")
     list_filter = ("is_active", "kind", "groups")
     search_fields = ("username", "name", "employee_number")
@@ -391,7 +356,8 @@ class UserAdmin(ReadOnlyHistoryAdmin, BaseAdmin, DjangoUserAdmin):  # type: igno
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "language":
-            return forms.ChoiceField(label=capfirst(db_field.verbose_name), choices=settings.LANGUAGES)
+            label = capfirst(db_field.verbose_name)
+            return forms.ChoiceField(label=label, choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

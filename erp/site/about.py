@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from erp.kernel.acting import Decision
-from erp.kernel.admin import price
+from erp.kernel.shown import price
 from erp.site.act import Facts
 from finance import selectors as finance_selectors
 from finance.models import Allowance, Payment, WriteOff

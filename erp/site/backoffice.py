@@ -2,32 +2,29 @@
 
 from typing import Any
 
-from django.contrib.admin import AdminSite
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm as Accounts
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from unfold.forms import AuthenticationForm
+from unfold.sites import UnfoldAdminSite
 
 from erp.kernel.models import User
 
 
-class SignInForm(AuthenticationForm):
+class SignInForm(AuthenticationForm):  # type: ignore[misc]
     """For people: machine accounts act through keys and commands."""
 
     def confirm_login_allowed(self, user: Any) -> None:
-        super().confirm_login_allowed(user)
+        # The admin's own form would ask for a staff flag: here roles say what a person may do.
+        Accounts.confirm_login_allowed(self, user)
         if user.kind != User.Kind.PERSON:
             raise ValidationError(_("This is a machine account; only people sign in here."), code="machine")
 
 
-class BackOffice(AdminSite):
-    site_title = _("ERP")
-    site_header = _("ERP back office")
-    index_title = _("Back office")
-    site_url = None
-    # The lists need the width; the way to them is in the header and on the first page.
-    enable_nav_sidebar = False
+class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
+    index_title = _("Home")
     login_form = SignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -36,11 +33,12 @@ class BackOffice(AdminSite):
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
-        from erp.site import views
+        from erp.site import language, views
 
         view = self.admin_view(views.act)
         return [
             path("acts/<slug:name>/", view, name="act"),
             path("acts/<slug:name>/<str:pk>/", view, name="act"),
+            path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from erp.kernel.admin import price, structure
+from erp.kernel.shown import price, structure
 from finance.models import Ground, PaymentMethod, PaymentState, ProposalState, RefundState, WriteOffKind
 from logistics.models import ReturnStatus, ShipmentStatus
 from orders.models import Order, Terms

@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import django
+import import_export
 import polib
+import simple_history
+import unfold
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +75,9 @@ BORROWED = {
     ],
 }
 
+# Parts of the theme for packages that are not installed.
+_UNUSED = frozenset({"constance", "guardian", "location_field", "unfold_crispy", "crispy"})
+
 # What the leading arguments of each function are; its _lazy and _noop forms take the same.
 ARGUMENTS = {
     "gettext": ("msgid",),
@@ -112,24 +119,41 @@ def messages() -> list[Message]:
     """Every text the sources ask for, in their order; one that is asked for twice comes twice."""
     found = [message for path in python_files() for message in in_python(path)]
     found += [message for path in templates() for message in in_template(path)]
-    return found + [Message(text, where=package) for package, texts in BORROWED.items() for text in texts]
+    found += [Message(text, where=package) for package, texts in BORROWED.items() for text in texts]
+    return found + list(of_the_theme())
 
 
-def in_python(path: Path) -> Iterator[Message]:
+def of_the_theme() -> Iterator[Message]:
+    """What the theme says and no package says in Chinese: it brings no catalog of its own."""
+    folder = Path(unfold.__file__).parent
+    spoken = {(entry.msgctxt, entry.msgid) for path in _other_catalogs() for entry in polib.mofile(str(path))}
+    for path in sorted(folder.rglob("*")):
+        if not any(part in _UNUSED for part in path.relative_to(folder).parts):
+            read = {".py": in_python, ".html": in_template}.get(path.suffix)
+            found = read(path, "unfold") if read else ()
+            yield from (message for message in found if message.key not in spoken and re.search("[A-Za-z]", message.msgid))
+
+
+def _other_catalogs() -> Iterator[Path]:
+    for package in (django, import_export, simple_history):
+        yield from Path(package.__file__).parent.rglob("locale/zh_Hans/LC_MESSAGES/django.mo")
+
+
+def in_python(path: Path, where: str = "") -> Iterator[Message]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = translating_names(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
         if call.func.id in names:  # type: ignore[attr-defined]
-            yield _message(names[call.func.id], call, name_of(path))  # type: ignore[attr-defined]
+            yield _message(names[call.func.id], call, where or name_of(path))  # type: ignore[attr-defined]
 
 
-def in_template(path: Path) -> Iterator[Message]:
+def in_template(path: Path, where: str = "") -> Iterator[Message]:
     """Through Django's own reading of templates, which leaves calls among blanked-out text."""
     text = templatize(path.read_text(encoding="utf-8"))
     for match in re.finditer(r"\b(_|n?p?gettext)\((?=u?['\"])", text):
         name = "gettext" if match[1] == "_" else match[1]
-        yield _message(name, _call_at(text[match.start() :]), name_of(path))
+        yield _message(name, _call_at(text[match.start() :]), where or name_of(path))
 
 
 def translating_names(tree: ast.AST) -> dict[str, str]:

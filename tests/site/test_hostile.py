@@ -1,5 +1,7 @@
 """Whatever is typed or sent: an answer, never a fault, and nothing that runs in somebody's browser."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -224,17 +226,14 @@ def test_every_page_that_writes_wants_its_token(closer: User) -> None:
     assert Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x"}).status_code == 403
 
 
-def test_pages_carry_no_inline_script_or_style(auditor: User) -> None:
+def test_pages_carry_no_inline_script_and_nothing_from_elsewhere(auditor: User) -> None:
     order = OrderFactory(completed=True, paid=True)
     client = sign_in(auditor)
 
     for address in (page(order), page(order, "history"), changelist(Order), "/admin/"):
         text = client.get(address).content.decode()
-        assert " style=" not in text, address
-        assert "<style" not in text, address
-        assert "onclick" not in text, address
+        assert not re.search(r"<script(?![^>]* src=)|\son[a-z]+=|javascript:", text), address
         assert "http://" not in text.replace("http://www.w3.org", ""), address
-        assert "<script>" not in text, address
 
 
 def test_reading_back_what_was_filled_in_keeps_it(cashier: User) -> None:

@@ -9,8 +9,8 @@ from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from erp.kernel.admin import price, structure
 from erp.kernel.money import plain
+from erp.kernel.shown import price, structure
 from erp.site import acts, facts
 from erp.site.act import Act
 from orders.models import Line, Order
