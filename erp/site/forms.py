@@ -34,6 +34,7 @@ from orders.models import Customer, Order, Party, Product, ProductKind, Shipping
 from orders.services import catalogue, copying, waiving
 
 _NONE = [("", "—")]
+_CHOOSE = [("", _("Please choose"))]
 _SUGGESTED = 300
 
 
@@ -88,8 +89,12 @@ class ActForm(forms.Form):
     def _choose(self, name: str, choices: Sequence[tuple[str, str]], initial: str = "") -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = choices if field.required else [*_NONE, *choices]
         field.initial = initial or (choices[0][0] if len(choices) == 1 else None)
+        if not field.required:
+            field.choices = [*_NONE, *choices]
+        else:
+            # What was never chosen must not look chosen.
+            field.choices = choices if field.initial else [*_CHOOSE, *choices]
 
 
 def _party_field() -> forms.ChoiceField:
@@ -155,9 +160,14 @@ class QuantitiesForm(ActForm):
 
 
 class CopyForm(QuantitiesForm):
-    """Filled in with all that was shipped."""
+    """Filled in with all that was shipped; by the same method, as long as it is used."""
+
+    shipping_method = forms.ChoiceField(label=_("Shipping method"), required=False)
 
     def prepare(self) -> None:
+        method = self.subject.shipping_method
+        self.fields["shipping_method"].required = method is not None
+        self._choose("shipping_method", _methods(), method.code if method and method.is_active else "")
         for line in copying.copyable_lines(self.subject):
             self.fields[f"line_{line.no}"] = FixedPointFormField(
                 label=f"{line.no} · {line.sku} {line.name}",

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from erp.kernel.acting import Channel
-from erp.kernel.models import User
+from erp.kernel.acting import Channel, acting
+from erp.kernel.models import User, system
 from finance.models import Voucher
 from inventory.models import StockLevel
 from logistics.models import Shipment, ShipmentStatus
@@ -18,6 +18,7 @@ from tests.factories import (
     ProductFactory,
     ShopFactory,
     actor,
+    decide,
     receive,
 )
 from tests.orders.closings import also_closer, set_policy, without_tracking
@@ -382,6 +383,22 @@ def test_copying_an_order_of_which_goods_are_sent_once_more(salesperson: User) -
     assert [line.quantity for line in copy.lines.all()] == [1]
     assert f'<a href="{page(order)}">{order.number}</a> · EX02 Reshipment' in client.get(page(copy)).content.decode()
     assert f'<a href="{page(copy)}">{copy.number}</a> EX02' in client.get(page(order)).content.decode()
+
+
+def test_a_copy_asks_for_a_method_where_the_first_one_is_not_used_any_more(salesperson: User) -> None:
+    order = OrderFactory(shipped=True)
+    order.shipping_method.is_active = False
+    with acting(decide(system())):
+        order.shipping_method.save()
+    client = sign_in(salesperson)
+
+    unchosen = confirm(client, "copy", order, reason="EX01")
+    response = confirm(client, "copy", order, reason="EX01", shipping_method="CITY")
+
+    assert unchosen.context["form"].errors.keys() == {"shipping_method"}
+    copy = the(Order, copied_from=order)
+    assert goes_to(response, copy)
+    assert copy.shipping_method.code == "CITY"
 
 
 def test_nothing_is_copied_of_an_order_that_has_shipped_nothing(salesperson: User) -> None:

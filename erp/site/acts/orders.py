@@ -311,7 +311,11 @@ def _reopen(call: Call) -> Done:
 
 def _copy(call: Call) -> Done:
     copy = copying.copy_order(
-        call.subject.pk, quantities=call.data["quantities"], decision=call.decision, version=call.seen.version
+        call.subject.pk,
+        quantities=call.data["quantities"],
+        shipping_method=call.data["shipping_method"],
+        decision=call.decision,
+        version=call.seen.version,
     )
     return Done(_("Order %(number)s is placed.") % {"number": copy.number}, copy)
 
