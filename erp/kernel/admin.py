@@ -67,7 +67,8 @@ class _Shown:
 
     def shown(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
         sees_cost = request.user.has_perm(COST)
-        return [self._column(name) for name in names if sees_cost or name not in self.costs]
+        plain_names = {field.name for field in self.model._meta.concrete_fields if _leads_nowhere(field, request)}
+        return [self._column(n, n in plain_names) for n in names if sees_cost or n not in self.costs]
 
     def all_columns(self) -> list[str]:
         return [
@@ -76,20 +77,31 @@ class _Shown:
             if field.name not in self.hidden and not isinstance(field, models.AutoField)
         ]
 
-    def _column(self, name: Any) -> Any:
+    def _column(self, name: Any, leads_nowhere: bool) -> Any:
         # Kept, because forms and read-only fields are compared by identity.
         columns: dict[Any, Any] = self.__dict__.setdefault("_columns", {})
-        if name not in columns:
-            columns[name] = self._build(name)
-        return columns[name]
+        if (name, leads_nowhere) not in columns:
+            columns[name, leads_nowhere] = self._build(name, leads_nowhere)
+        return columns[name, leads_nowhere]
 
-    def _build(self, name: Any) -> Any:
+    def _build(self, name: Any, leads_nowhere: bool) -> Any:
         field = next((field for field in self.model._meta.concrete_fields if field.name == name), None)
         if isinstance(field, FixedPointField):
             return column(field, _number(name, self.amounts.get(name)))
         if field is not None and name in self.structures:
             return column(field, lambda row: structure(parsed(getattr(row, name))))
-        return name
+        return column(field, lambda row: getattr(row, name)) if leads_nowhere else name
+
+
+def _leads_nowhere(field: Any, request: HttpRequest) -> bool:
+    """Whether it names something whose page the reader may not see: Django would link to it all the same."""
+    return field.is_relation and not request.user.has_perm(view_permission(field.related_model._meta.label))
+
+
+def view_permission(label: str) -> str:
+    """Django's own right to see the documents of a model, by its label."""
+    app, model = label.lower().split(".")
+    return f"{app}.view_{model}"
 
 
 def column(field: Any, show: Callable[[Any], Any]) -> Callable[[Any], Any]:

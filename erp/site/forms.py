@@ -292,21 +292,33 @@ def _open_line(row: drafting.StillOpen, names: Mapping[int, str], first: int | N
     )
 
 
-class DispatchForm(ActForm):
-    method = forms.ChoiceField(label=_("Shipping method"), required=False)
+class WaybillForm(ActForm):
+    """Filled in with what is known already."""
+
     carrier = forms.ChoiceField(label=_("Carrier"), required=False)
+    tracking_number = column(Shipment, "tracking_number", required=True)
+
+    def prepare(self) -> None:
+        carriers = Carrier.objects.filter(is_active=True).order_by("code")
+        carrier = self.subject.carrier.code if self.subject.carrier else ""
+        self._choose("carrier", [(carrier.code, carrier.name) for carrier in carriers], carrier)
+        self.fields["tracking_number"].initial = self.subject.tracking_number
+
+
+class DispatchForm(WaybillForm):
+    """Whether a tracking number is needed depends on the method."""
+
+    field_order = ("method", "carrier", "tracking_number")
+
+    method = forms.ChoiceField(label=_("Shipping method"), required=False)
     tracking_number = column(Shipment, "tracking_number")
 
     def prepare(self) -> None:
         if self.subject.warehouse_id is None:
             self.fields.clear()
             return
-        method = self.subject.method.code if self.subject.method else ""
-        self._choose("method", _methods(), method)
-        carriers = Carrier.objects.filter(is_active=True).order_by("code")
-        carrier = self.subject.carrier.code if self.subject.carrier else ""
-        self._choose("carrier", [(carrier.code, carrier.name) for carrier in carriers], carrier)
-        self.fields["tracking_number"].initial = self.subject.tracking_number
+        super().prepare()
+        self._choose("method", _methods(), self.subject.method.code if self.subject.method else "")
 
 
 class TrackingForm(ActForm):

@@ -116,9 +116,7 @@ def _method(origin: Order, chosen: str) -> str:
 def _draft(origin: Order, chosen: list[tuple[Line, Decimal]], method: str) -> OrderDraft:
     return OrderDraft(
         shop=origin.shop.code,
-        customer=CustomerDraft(
-            name=origin.customer_name, phone=origin.customer_phone, email=origin.customer_email
-        ),
+        customer=CustomerDraft(name=origin.customer_name, phone=origin.customer_phone, email=origin.customer_email),
         lines=[LineDraft(line.sku, quantity, unit_price=ZERO) for line, quantity in chosen],
         shipping_method=method,
         shipping_address=origin.shipping_address,

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from erp.site import about, forms
 from erp.site.act import Act, Call, Done
-from logistics.models import Return, ReturnStatus, Shipment, ShipmentStatus
+from logistics.models import OUT, Return, ReturnStatus, Shipment, ShipmentStatus
 from logistics.services import inspecting, returns, shipping, undelivered
 from orders.models import Act as Catalogue
 
@@ -58,6 +58,16 @@ def on_shipments() -> Iterable[Act]:
         ShipmentStatus.DISPATCHED,
         ShipmentStatus.DELIVERED,
         form=forms.TrackingForm,
+    )
+    yield act(
+        "record-tracking-number",
+        _("Record tracking number"),
+        "dispatch_shipment",
+        _record_tracking_number,
+        *sorted(OUT),
+        form=forms.WaybillForm,
+        fits=lambda shipment: shipment.warehouse_id is not None,
+        consequence=_("History keeps what was said before; a review of logistics has to be repeated."),
     )
     yield act(
         "refuse-shipment",
@@ -178,6 +188,18 @@ def _track(call: Call) -> Done:
     )
     return Done(
         _("Noted for %(number)s: %(event)s.") % {"number": call.subject.number, "event": event}, call.subject.order
+    )
+
+
+def _record_tracking_number(call: Call) -> Done:
+    data = call.data
+    shipment = shipping.record_tracking_number(
+        call.subject.pk, data["tracking_number"], carrier=data["carrier"], decision=call.decision
+    )
+    return Done(
+        _("Shipment %(number)s travels as %(tracking_number)s.")
+        % {"number": shipment.number, "tracking_number": shipment.tracking_number},
+        shipment.order,
     )
 
 
