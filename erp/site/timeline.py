@@ -67,7 +67,8 @@ def of(order: Order, user: User) -> list[Entry]:
 
 def _changes(model: Any, pks: Iterable[int], lines: Mapping[datetime, Sequence[str]] | None = None) -> Iterator[Entry]:
     """
-    One entry for each change of status, hold, waybill or of what an order says; the rest is in the document's own history.
+    One entry for each change of status, hold, waybill or of what an order says; the rest is in a document's own
+    history.
 
     :param lines: what was changed of an order's lines, by moment.
     """

@@ -92,7 +92,7 @@ def test_recording_a_tracking_number_that_the_checklist_misses(logistician: User
     response = confirm(client, "record-tracking-number", shipment, tracking_number="SF77")
     shown = client.get(page(order))
 
-    assert f'<li class="finding warning">' in asked
+    assert '<li class="finding warning">' in asked
     assert act_url("record-tracking-number", shipment) in asked
     assert goes_to(response, order)
     assert fresh(shipment).tracking_number == "SF77"
