@@ -114,7 +114,8 @@ def _waybill_changes(old: Any, row: Any) -> Iterator[str]:
     for name in ("carrier", "tracking_number"):
         before, after = getattr(old, name), getattr(row, name)
         if before != after:
-            label = capfirst(str(Shipment._meta.get_field(name).verbose_name))
+            column: Any = Shipment._meta.get_field(name)
+            label = capfirst(str(column.verbose_name))
             yield _("%(field)s: %(before)s → %(after)s") % {
                 "field": label,
                 "before": before or "—",

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from erp.kernel.acting import Decision
 from erp.site import about, forms
-from erp.site.act import Act, Call, Done
+from erp.site.act import Act, Call, Done, Preview
+from finance.services import taking_back
 from logistics.models import OUT, Return, ReturnStatus, Shipment, ShipmentStatus
 from logistics.services import inspecting, returns, shipping, undelivered
 from orders.models import Act as Catalogue
@@ -86,6 +88,7 @@ def on_shipments() -> Iterable[Act]:
         _lose,
         ShipmentStatus.DISPATCHED,
         form=forms.PartyForm,
+        preview=_credit_preview,
         reasons=Catalogue.RETURN,
         consequence=_(
             "The goods are written down as lost; what they and the shipping fee cost the customer is credited, and "
@@ -132,6 +135,7 @@ def on_returns() -> Iterable[Act]:
         _receive_return,
         ReturnStatus.APPROVED,
         form=forms.InspectionForm,
+        preview=_credit_preview,
         consequence=_(
             "The customer is credited, and paid back where it was paid; what can be sold enters stock and serves "
             "orders that wait. This cannot be taken back."
@@ -148,6 +152,14 @@ def on_returns() -> Iterable[Act]:
         reasons=Catalogue.REJECT,
         consequence=_("The goods are not taken back, or never came: nothing is credited."),
     )
+
+
+def _credit_preview(document: Any, decision: Decision) -> Preview:
+    """How much is credited depends on what is found; that it goes against what was written off does not."""
+    order = document.order
+    written_off = taking_back.left_of(order)
+    said = _("As far as it is credited, the write-off of %(amount)s is taken back before anything is paid back.")
+    return Preview(effects=[str(said % {"amount": order.money(written_off)})] if written_off else ())
 
 
 def _pack_shipment(call: Call) -> Done:
