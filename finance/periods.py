@@ -46,8 +46,8 @@ EARLIER_OPEN = Check(
 UNDECIDED = Check(
     "finance.period_payments_unconfirmed",
     Block.MONEY,
-    passed=_("Every payment reported by %(last_day)s is confirmed or rejected."),
-    blocked=_("Payments reported by %(last_day)s are neither confirmed nor rejected: %(payments)s."),
+    passed=_("Every payment with a value date up to %(last_day)s is confirmed or rejected."),
+    blocked=_("Payments with a value date up to %(last_day)s are neither confirmed nor rejected: %(payments)s."),
     hint=_("Compare them with the bank statement, then confirm or reject them."),
     role=_("Finance"),
 )
@@ -150,6 +150,7 @@ def earlier_periods_closed(period: Period) -> Iterable[Finding]:
 
 
 def payments_decided(period: Period) -> Iterator[Finding]:
+    """The day the money came decides, not the day somebody said so: a late report is of its own month."""
     open_payments = Payment.objects.filter(
         order__currency=period.currency, status=PaymentState.REPORTED, received_at__lt=_end(period)
     ).order_by("pk")

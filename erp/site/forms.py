@@ -34,6 +34,7 @@ from orders.models import Customer, Order, Party, Product, ProductKind, Shipping
 from orders.services import catalogue, copying, waiving
 
 _NONE = [("", "—")]
+_CHOOSE = [("", _("Please choose"))]
 _SUGGESTED = 300
 
 
@@ -88,8 +89,12 @@ class ActForm(forms.Form):
     def _choose(self, name: str, choices: Sequence[tuple[str, str]], initial: str = "") -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = choices if field.required else [*_NONE, *choices]
         field.initial = initial or (choices[0][0] if len(choices) == 1 else None)
+        if not field.required:
+            field.choices = [*_NONE, *choices]
+        else:
+            # What was never chosen must not look chosen.
+            field.choices = choices if field.initial else [*_CHOOSE, *choices]
 
 
 def _party_field() -> forms.ChoiceField:
@@ -155,9 +160,14 @@ class QuantitiesForm(ActForm):
 
 
 class CopyForm(QuantitiesForm):
-    """Filled in with all that was shipped."""
+    """Filled in with all that was shipped; by the same method, as long as it is used."""
+
+    shipping_method = forms.ChoiceField(label=_("Shipping method"), required=False)
 
     def prepare(self) -> None:
+        method = self.subject.shipping_method
+        self.fields["shipping_method"].required = method is not None
+        self._choose("shipping_method", _methods(), method.code if method and method.is_active else "")
         for line in copying.copyable_lines(self.subject):
             self.fields[f"line_{line.no}"] = FixedPointFormField(
                 label=f"{line.no} · {line.sku} {line.name}",
@@ -282,21 +292,33 @@ def _open_line(row: drafting.StillOpen, names: Mapping[int, str], first: int | N
     )
 
 
-class DispatchForm(ActForm):
-    method = forms.ChoiceField(label=_("Shipping method"), required=False)
+class WaybillForm(ActForm):
+    """Filled in with what is known already."""
+
     carrier = forms.ChoiceField(label=_("Carrier"), required=False)
+    tracking_number = column(Shipment, "tracking_number", required=True)
+
+    def prepare(self) -> None:
+        carriers = Carrier.objects.filter(is_active=True).order_by("code")
+        carrier = self.subject.carrier.code if self.subject.carrier else ""
+        self._choose("carrier", [(carrier.code, carrier.name) for carrier in carriers], carrier)
+        self.fields["tracking_number"].initial = self.subject.tracking_number
+
+
+class DispatchForm(WaybillForm):
+    """Whether a tracking number is needed depends on the method."""
+
+    field_order = ("method", "carrier", "tracking_number")
+
+    method = forms.ChoiceField(label=_("Shipping method"), required=False)
     tracking_number = column(Shipment, "tracking_number")
 
     def prepare(self) -> None:
         if self.subject.warehouse_id is None:
             self.fields.clear()
             return
-        method = self.subject.method.code if self.subject.method else ""
-        self._choose("method", _methods(), method)
-        carriers = Carrier.objects.filter(is_active=True).order_by("code")
-        carrier = self.subject.carrier.code if self.subject.carrier else ""
-        self._choose("carrier", [(carrier.code, carrier.name) for carrier in carriers], carrier)
-        self.fields["tracking_number"].initial = self.subject.tracking_number
+        super().prepare()
+        self._choose("method", _methods(), self.subject.method.code if self.subject.method else "")
 
 
 class TrackingForm(ActForm):

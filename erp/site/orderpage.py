@@ -128,15 +128,17 @@ def _checklist(order: Order, user: User, decision: Decision) -> list[CheckBlock]
         CheckBlock(
             block.label,
             sorted(found, key=lambda finding: not finding.is_blocker),
-            _review_acts(order, user) if block == Block.REVIEW else (),
+            _review_acts(order, user, found) if block == Block.REVIEW else (),
         )
         for block, found in by_block.items()
         if found
     ]
 
 
-def _review_acts(order: Order, user: User) -> list[Act]:
-    named = (acts.all_acts()[acts.review_name(block.name)] for block in reviewing.blocks())
+def _review_acts(order: Order, user: User, found: Iterable[Finding]) -> list[Act]:
+    """Of the blocks that were not reviewed yet, or are not any more as they were reviewed."""
+    due = {finding.params["label"].key for finding in found if finding.is_blocker}
+    named = (acts.all_acts()[acts.review_name(block.name)] for block in reviewing.blocks() if block.name in due)
     return [act for act in named if act.is_offered(order, user)]
 
 

@@ -53,11 +53,35 @@ class MoreThanPaid(DomainError):
     )
 
 
+class NothingOverpaid(DomainError):
+    code = "finance.nothing_overpaid"
+    message = _(
+        "Order %(number)s is not overpaid, so %(amount)s cannot be refunded. Customer service first requests a return "
+        "or an allowance; finance rejects a refund that was asked for before."
+    )
+
+
+class AlreadyRefunding(DomainError):
+    code = "finance.already_refunding"
+    message = _(
+        "Order %(number)s is overpaid by %(overpaid)s, and all of it is being refunded already, so %(amount)s more "
+        "cannot be. Finance decides the open refunds first."
+    )
+
+
 class MoreThanOverpaid(DomainError):
     code = "finance.refund_exceeds_overpaid"
     message = _(
-        "Order %(number)s is overpaid by %(overpaid)s, of which %(pending)s are being refunded already, "
-        "so %(amount)s cannot be refunded. Ask for less, or reject this refund."
+        "Order %(number)s is overpaid by %(overpaid)s, of which %(left)s are not being refunded yet, so %(amount)s "
+        "cannot be refunded. Ask for %(left)s at most."
+    )
+
+
+class NoLongerOverpaid(DomainError):
+    code = "finance.refund_no_longer_overpaid"
+    message = _(
+        "Order %(number)s is overpaid by %(overpaid)s by now, so refund %(refund)s, with which %(amount)s would be "
+        "given back at once, goes beyond it. Finance rejects it; what is still overpaid can be asked back anew."
     )
 
 
@@ -114,7 +138,8 @@ def request_refund(draft: RefundDraft, *, decision: Decision) -> Refund:
     Ask for money to be paid back to the customer.
 
     :raises NotFound: :raises Forbidden: ``finance.request_refund`` is missing.
-    :raises NotConfirmed: :raises MoreThanPaid: beyond the payment. :raises MoreThanOverpaid: beyond the ground.
+    :raises NotConfirmed: :raises MoreThanPaid: beyond the payment.
+    :raises NothingOverpaid: :raises AlreadyRefunding: :raises MoreThanOverpaid: beyond what is to be paid back.
     """
     with holding_of(Payment.objects, [draft.payment_id], decision, "finance.request_refund", closed_too=True) as (
         held,
@@ -122,10 +147,7 @@ def request_refund(draft: RefundDraft, *, decision: Decision) -> Refund:
     ):
         reason = catalogue.require(Act.REFUND, decision)
         refund: Refund = _build(draft, payment, catalogue.party_of(draft.party, reason))
-        order = payment.order
-        left = _Left(held.values())
-        if refund.amount > left.over[order.pk] - left.pending[order.pk]:
-            raise _more_than_overpaid(refund, left)
+        _Left(held.values()).require(refund)
         _insert([refund])
         return refund
 
@@ -136,7 +158,7 @@ def approve_refunds(refund_ids: Iterable[int], *, decision: Decision) -> list[Re
 
     :raises WrongState: not requested any more. :raises RequesterApproves: one's own request.
     :raises ReceiverApproves: the goods it is for were received by the same person.
-    :raises MoreThanOverpaid: no longer overpaid by that much.
+    :raises NothingOverpaid: :raises NoLongerOverpaid: meanwhile less is overpaid.
     """
     with holding_of(Refund.objects, refund_ids, decision, "finance.approve_refund", closed_too=True) as (
         held,
@@ -171,7 +193,7 @@ def pay_refunds(refund_ids: Iterable[int], *, decision: Decision) -> list[Refund
     Note that approved refunds left the house; all of them or none. Each posts one voucher.
 
     :raises WrongState: not approved. :raises DecidedAndPays: requested or approved by the same person.
-    :raises MoreThanOverpaid: no longer overpaid by that much.
+    :raises NothingOverpaid: :raises NoLongerOverpaid: meanwhile less is overpaid.
     """
     with holding_of(Refund.objects, refund_ids, decision, "finance.pay_refund", closed_too=True) as (held, refunds):
         ready(refunds, "pay")
@@ -345,22 +367,42 @@ class _Left:
                 self.pending[payment.order_id] += payment.refunding
                 self.payments[payment.order_id].append(payment)
 
+    def require(self, refund: Refund) -> None:
+        """
+        A refund not asked for yet is within what is overpaid and not being refunded.
+
+        :raises NothingOverpaid: :raises AlreadyRefunding: :raises MoreThanOverpaid:
+        """
+        order, over = refund.order, self.over[refund.order_id]
+        left = over - self.pending[order.pk]
+        if refund.amount <= left:
+            return
+        figures = {"number": order.number, "amount": order.money(refund.amount)}
+        if over <= 0:
+            raise NothingOverpaid(**figures)
+        if left <= 0:
+            raise AlreadyRefunding(**figures, overpaid=order.money(over))
+        raise MoreThanOverpaid(**figures, overpaid=order.money(over), left=order.money(left))
+
     def take(self, refunds: Iterable[Refund]) -> None:
-        """:raises MoreThanOverpaid: an order is not overpaid by as much as these refunds together."""
+        """
+        Refunds asked for before are, together, within what is overpaid.
+
+        :raises NothingOverpaid: :raises NoLongerOverpaid:
+        """
+        taken: dict[int, Decimal] = defaultdict(lambda: ZERO)
         for refund in refunds:
-            if refund.amount > self.over[refund.order_id]:
-                raise _more_than_overpaid(refund, self)
-            self.over[refund.order_id] -= refund.amount
-
-
-def _more_than_overpaid(refund: Refund, left: _Left) -> MoreThanOverpaid:
-    order = refund.order
-    return MoreThanOverpaid(
-        number=order.number,
-        overpaid=order.money(max(left.over[order.pk], ZERO)),
-        pending=order.money(left.pending[order.pk]),
-        amount=order.money(refund.amount),
-    )
+            order, over = refund.order, self.over[refund.order_id]
+            taken[order.pk] += refund.amount
+            if over <= 0:
+                raise NothingOverpaid(number=order.number, amount=order.money(refund.amount))
+            if taken[order.pk] > over:
+                raise NoLongerOverpaid(
+                    number=order.number,
+                    overpaid=order.money(over),
+                    refund=refund.number,
+                    amount=order.money(taken[order.pk]),
+                )
 
 
 def _build(draft: RefundDraft, payment: Payment, party: str) -> Refund:

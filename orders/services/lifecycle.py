@@ -57,9 +57,18 @@ WRONG_STATE = Check(
     Block.ORDER,
     passed=_("Order %(number)s is %(status)s."),
     blocked=_("Order %(number)s is %(status)s; this act is possible only from: %(sources)s."),
-    hint=_("Open the order to see what has happened to it and what comes next."),
+    # What comes next of an order in that status.
+    hint="%(next)s",
     role=_("Everybody"),
 )
+_NEXT = {
+    Status.NEW: _("Next it is processed."),
+    Status.PROCESSING: _("Next its goods are packed and dispatched, or what is left of its lines is closed."),
+    Status.SHIPPED: _("Next its receipt is confirmed, once the customer has everything."),
+    Status.COMPLETED: _("Next it is reviewed, then closed."),
+    Status.CLOSED: _("It has ended; whoever may reopen it can."),
+    Status.CANCELLED: _("It has ended; copy it or place a new order where the goods are wanted after all."),
+}
 CHANGED = Check(
     "orders.changed",
     Block.ORDER,
@@ -341,9 +350,14 @@ def _states(name: str, batch: Batch) -> list[Finding]:
             number=order.number,
             status=order.status_term,
             sources=sources,
+            next=next_of(order),
         )
         for order in batch.orders
     ]
+
+
+def next_of(order: Order) -> Term:
+    return Term(order.status, _NEXT[Status(order.status)])
 
 
 def _compare(batch: Batch, effects: _Planned, seen: Mapping[int, Seen]) -> Iterator[Finding]:

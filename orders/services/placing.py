@@ -195,8 +195,8 @@ def place_copy(draft: OrderDraft, origin: Order, *, decision: Decision) -> Order
     :raises DomainError: why it was refused.
     """
     clean = _clean(draft)
-    order, lines = _build(clean, _read([clean], decision), decision)
-    order.copied_from, order.copy_reason, order.customer = origin, decision.reason, origin.customer
+    order, lines = _build(clean, _read([clean], decision), decision, origin.customer)
+    order.copied_from, order.copy_reason = origin, decision.reason
     _insert([(order, lines)])
     return order
 
@@ -337,7 +337,10 @@ def _digest(draft: OrderDraft) -> str:
     return digest(asdict(draft))
 
 
-def _build(draft: OrderDraft, known: _Known, decision: Decision) -> tuple[Order, list[Line]]:
+def _build(
+    draft: OrderDraft, known: _Known, decision: Decision, customer: Customer | None = None
+) -> tuple[Order, list[Line]]:
+    """:param customer: whom it is for; without one, whom the draft names."""
     shop = known.shops.get(draft.shop)
     if shop is None:
         raise UnknownShop(shop=draft.shop)
@@ -352,7 +355,7 @@ def _build(draft: OrderDraft, known: _Known, decision: Decision) -> tuple[Order,
     amounts = add_up(lines, draft.discount, draft.shipping_fee, currency)
     if amounts["shipping_fee"]:
         lines.append(_fee_line(len(lines) + 1, amounts["shipping_fee"], known.products, currency))
-    customer = _customer(draft.customer, shop, known)
+    customer = customer or _customer(draft.customer, shop, known)
     order = Order(
         shop=shop,
         external_number=draft.external_number or None,

@@ -5,11 +5,12 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from erp.kernel.acting import Channel
-from erp.kernel.models import User
+from erp.kernel.acting import Channel, acting
+from erp.kernel.models import User, system
 from finance.models import Voucher
 from inventory.models import StockLevel
 from logistics.models import Shipment, ShipmentStatus
+from logistics.services.shipping import record_tracking_number
 from orders.models import ClosingRecord, Customer, Order, Review, Status, Waiver
 from tests.database import unchanged
 from tests.factories import (
@@ -18,6 +19,7 @@ from tests.factories import (
     ProductFactory,
     ShopFactory,
     actor,
+    decide,
     receive,
 )
 from tests.orders.closings import also_closer, set_policy, without_tracking
@@ -125,6 +127,18 @@ def test_packing_everything_reserved(keeper: User) -> None:
     assert the(Shipment, order=order).status == ShipmentStatus.PACKED
 
 
+def test_nothing_is_offered_to_be_packed_where_nothing_is_left_or_everything_is_waited_for(keeper: User) -> None:
+    packed = OrderFactory(packed=True)
+    waiting = OrderFactory(shop=ShopFactory(allows_backorder=True), in_stock=False, processing=True)
+    client = sign_in(keeper)
+
+    for order in (packed, waiting):
+        text = client.get(page(order)).content.decode()
+        for name in ("pack-order", "draft-shipment"):
+            assert act_url(name, order) not in text
+            assert "nothing is left to do" in client.get(act_url(name, order)).content.decode()
+
+
 def test_shipping_a_part(keeper: User) -> None:
     order = OrderFactory(processing=True, line_count=2)
 
@@ -167,6 +181,34 @@ def test_reviewing(block: str, role: str, request: pytest.FixtureRequest) -> Non
 
     assert goes_to(response, order)
     assert (the(Review).block, the(Review).by_name, the(Review).is_bulk) == (block, user.name, False)
+
+
+def test_a_block_is_offered_for_review_until_it_is_reviewed_and_again_once_something_changed(closer: User) -> None:
+    order = OrderFactory(completed=True, paid=True)
+    client = sign_in(closer)
+
+    def offered() -> list[str]:
+        (block,) = (block for block in client.get(page(order)).context["checklist"] if block.reviews)
+        return [act.name for act in block.reviews]
+
+    before = offered()
+    confirm(client, "review-logistics", order)
+    after = offered()
+    record_tracking_number(the(Shipment).pk, "SF1", decision=decide(actor("logistician")))
+
+    assert before == offered() == ["review-order", "review-finance", "review-logistics"]
+    assert after == ["review-order", "review-finance"]
+
+
+@pytest.mark.parametrize(
+    ("story", "hint"),
+    [({}, "Next it is processed."), ({"shipped": True}, "Next its receipt is confirmed")],
+    ids=["new", "shipped"],
+)
+def test_an_order_that_is_not_so_far_says_what_comes_next(closer: User, story: dict[str, bool], hint: str) -> None:
+    order = OrderFactory(**story)
+
+    assert hint in sign_in(closer).get(page(order)).content.decode()
 
 
 def test_a_review_shows_the_facts_in_words_and_the_persons_own_data(salesperson: User) -> None:
@@ -382,6 +424,22 @@ def test_copying_an_order_of_which_goods_are_sent_once_more(salesperson: User) -
     assert [line.quantity for line in copy.lines.all()] == [1]
     assert f'<a href="{page(order)}">{order.number}</a> · EX02 Reshipment' in client.get(page(copy)).content.decode()
     assert f'<a href="{page(copy)}">{copy.number}</a> EX02' in client.get(page(order)).content.decode()
+
+
+def test_a_copy_asks_for_a_method_where_the_first_one_is_not_used_any_more(salesperson: User) -> None:
+    order = OrderFactory(shipped=True)
+    order.shipping_method.is_active = False
+    with acting(decide(system())):
+        order.shipping_method.save()
+    client = sign_in(salesperson)
+
+    unchosen = confirm(client, "copy", order, reason="EX01")
+    response = confirm(client, "copy", order, reason="EX01", shipping_method="CITY")
+
+    assert unchosen.context["form"].errors.keys() == {"shipping_method"}
+    copy = the(Order, copied_from=order)
+    assert goes_to(response, copy)
+    assert copy.shipping_method.code == "CITY"
 
 
 def test_nothing_is_copied_of_an_order_that_has_shipped_nothing(salesperson: User) -> None:

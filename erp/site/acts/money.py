@@ -1,14 +1,17 @@
 """Acts on payments, refunds, allowances, write-offs and accounting periods."""
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.acting import Decision
+from erp.kernel.money import ZERO
 from erp.site import about, forms
 from erp.site.act import Act, Call, Done, Preview
 from finance import periods
+from finance import selectors as finance_selectors
 from finance.models import (
     Allowance,
     Payment,
@@ -19,7 +22,8 @@ from finance.models import (
     RefundState,
     WriteOff,
 )
-from finance.services import allowances, payments, refunds, write_offs
+from finance.services import allowances, lowering, payments, refunds, write_offs
+from orders.contract import Batch
 from orders.models import Act as Catalogue
 
 
@@ -34,6 +38,7 @@ def on_payments() -> Iterable[Act]:
         model=Payment,
         states=reported,
         about=about.payment,
+        preview=_confirming_preview,
         consequence=_("The money is there: it is posted and counts for the order."),
         after_closing=True,
     )
@@ -158,6 +163,7 @@ def on_proposals() -> Iterable[Act]:
         _("Approve allowance"),
         "approve_allowance",
         _approve_allowance,
+        preview=_allowance_preview,
         consequence=_("The customer pays less: revenue and tax are taken back; what is then overpaid is refunded."),
     )
     yield act(
@@ -204,6 +210,21 @@ def on_periods() -> Iterable[Act]:
             "Nothing is posted into the period any more, and a digest of its vouchers is kept. It stays so."
         ),
     )
+
+
+def _confirming_preview(payment: Any, decision: Decision) -> Preview:
+    return _follows(payment.order, payment.amount, decision, confirming=payment.amount)
+
+
+def _allowance_preview(allowance: Any, decision: Decision) -> Preview:
+    return _follows(allowance.order, allowance.amount, decision)
+
+
+def _follows(order: Any, amount: Decimal, decision: Decision, confirming: Decimal = ZERO) -> Preview:
+    """What is taken back or asked back once the customer is better off by an amount."""
+    batch = Batch([order], decision, acting=False)
+    effects = lowering.foresee({order: amount}, lambda: finance_selectors.payments_of(batch), confirming)
+    return Preview(effects=[effect.describe() for effect in effects])
 
 
 def _period_preview(period: Any, decision: Decision) -> Preview:

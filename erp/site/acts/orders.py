@@ -61,6 +61,7 @@ def on_orders() -> Iterable[Act]:
         _pack_order,
         model=Order,
         states=frozenset({Status.PROCESSING}),
+        fits=drafting.is_left_to_draft,
         consequence=_("One packed shipment is made for each warehouse in which goods of the order are reserved."),
     )
     yield Act(
@@ -71,6 +72,7 @@ def on_orders() -> Iterable[Act]:
         model=Order,
         states=frozenset({Status.PROCESSING}),
         form=forms.DraftShipmentForm,
+        fits=drafting.is_left_to_draft,
         consequence=_("One shipment is drafted with these quantities; the rest stays reserved."),
         compares=True,
     )
@@ -311,7 +313,11 @@ def _reopen(call: Call) -> Done:
 
 def _copy(call: Call) -> Done:
     copy = copying.copy_order(
-        call.subject.pk, quantities=call.data["quantities"], decision=call.decision, version=call.seen.version
+        call.subject.pk,
+        quantities=call.data["quantities"],
+        shipping_method=call.data["shipping_method"],
+        decision=call.decision,
+        version=call.seen.version,
     )
     return Done(_("Order %(number)s is placed.") % {"number": copy.number}, copy)
 
