@@ -107,7 +107,7 @@ def unlike_documents(
 
 
 @invariant(
-    "inventory.receipts_moved", _("Each receipt line has one move of its quantity and value, and no other line has.")
+    "inventory.receipts_moved", _("Each receipt line has one move of its quantity and value, and there is no other.")
 )
 def receipts_moved() -> Rows:
     columns = ("product_id", "receipt__warehouse_id", "quantity", "value")
