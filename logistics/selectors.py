@@ -109,6 +109,9 @@ class Inspected(NamedTuple):
     warehouse_id: int | None
     quantity: Decimal
     cost: Decimal
+    by_id: int
+    by_name: str
+    at: datetime
 
 
 class Returned(NamedTuple):
@@ -166,7 +169,7 @@ _LINE = (
     *("pk", "shipment_line_id", "shipment_line__shipment_id", "shipment_line__line_id", "shipment_line__line__no"),
     *("shipment_line__line__sku", "quantity", "share", "credit"),
 )
-_FOUND = ("disposition", "warehouse_id", "quantity", "cost")
+_FOUND = ("disposition", "warehouse_id", "quantity", "cost", "by_id", "by_name", "at")
 
 
 def _brought(returns: Any) -> Iterator[Any]:
