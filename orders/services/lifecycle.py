@@ -14,7 +14,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel import fsm
-from erp.kernel.acting import Decision
+from erp.kernel.acting import Decision, acting
 from erp.kernel.errors import Busy, DomainError, NotFound
 from erp.kernel.locks import lock, once_more_after, unit_of_work
 from erp.kernel.texts import Listing, Term
@@ -181,7 +181,9 @@ def preview(name: str, order_ids: Iterable[int], decision: Decision) -> Outcomes
     """What :func:`run` would find and do now: reads only, takes no lock, needs no permission but scope."""
     ids = list(dict.fromkeys(order_ids))
     batch = Batch(list(_orders(ids, decision)), decision, acting=False)
-    findings, effects = _examine(name, batch, {})
+    # Plans hold rows that are not saved, which say who wrote them.
+    with acting(decision):
+        findings, effects = _examine(name, batch, {})
     planned = [effect for _, planned in effects for effect in planned]
     return outcomes(ids, batch, findings, planned, done=False)
 
