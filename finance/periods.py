@@ -18,7 +18,7 @@ from erp.kernel import invariants, outbox, setwise
 from erp.kernel.acting import Decision
 from erp.kernel.canonical import digest
 from erp.kernel.errors import Busy, DomainError, NotFound
-from erp.kernel.locks import Locks, lock, unit_of_work
+from erp.kernel.locks import Locks, lock, once_more_after, unit_of_work
 from erp.kernel.texts import Day, Listing
 from erp.kernel.transitions import permit
 from finance import selectors
@@ -98,13 +98,11 @@ def close_period(period_id: int, *, decision: Decision) -> Period:
     :raises PeriodAlreadyClosed: :raises PeriodRefused: with every finding.
     """
     permit(decision.by, "finance.close_period")
-    try:
-        return _close(period_id, decision)
-    except Busy:
-        # Somebody posted into the period in the moment it was locked: now that is there to see.
-        return _close(period_id, decision)
+    return _close(period_id, decision)
 
 
+# Busy where somebody posted into the period in the moment it was locked.
+@once_more_after(Busy)
 def _close(period_id: int, decision: Decision) -> Period:
     # The books are proved as they are at one moment, not halfway through what others post meanwhile.
     with invariants.snapshot(writes=True), unit_of_work(decision):

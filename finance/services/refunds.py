@@ -32,7 +32,7 @@ from orders.models import Act, Order, Status
 from orders.models.reason import Party
 from orders.selectors import company_day
 from orders.services import catalogue, progress
-from orders.services.documents import holding_of
+from orders.services.documents import holding_of, require_version
 
 
 class UnknownGround(DomainError):
@@ -133,11 +133,12 @@ class RefundDraft:
     party: str = ""
 
 
-def request_refund(draft: RefundDraft, *, decision: Decision) -> Refund:
+def request_refund(draft: RefundDraft, *, decision: Decision, version: int | None = None) -> Refund:
     """
     Ask for money to be paid back to the customer.
 
-    :raises NotFound: :raises Forbidden: ``finance.request_refund`` is missing.
+    :param version: the order's, as the person saw it: the same form sent twice asks once.
+    :raises NotFound: :raises Forbidden: ``finance.request_refund`` is missing. :raises Changed: another version.
     :raises NotConfirmed: :raises MoreThanPaid: beyond the payment.
     :raises NothingOverpaid: :raises AlreadyRefunding: :raises MoreThanOverpaid: beyond what is to be paid back.
     """
@@ -145,6 +146,7 @@ def request_refund(draft: RefundDraft, *, decision: Decision) -> Refund:
         held,
         (payment,),
     ):
+        require_version(payment.order, version)
         reason = catalogue.require(Act.REFUND, decision)
         refund: Refund = _build(draft, payment, catalogue.party_of(draft.party, reason))
         _Left(held.values()).require(refund)

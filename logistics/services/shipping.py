@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel import outbox, setwise
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Busy, DomainError
-from erp.kernel.locks import unit_of_work
+from erp.kernel.locks import once_more_after, unit_of_work
 from erp.kernel.money import ZERO
 from erp.kernel.texts import Moment
 from erp.kernel.transitions import advance
@@ -120,12 +120,7 @@ def cancel_shipments(shipment_ids: Iterable[int], *, decision: Decision) -> list
 
     :raises WrongState: it has left already.
     """
-    ids = list(shipment_ids)
-    try:
-        return _take_back(ids, decision)
-    except Busy:
-        # In the same moment an order began to wait for the goods: now it is there to see.
-        return _take_back(ids, decision)
+    return _take_back(list(shipment_ids), decision)
 
 
 def cancel_shipment(shipment_id: int, *, decision: Decision) -> Shipment:
@@ -259,6 +254,8 @@ def record_tracking_number(
         return shipment
 
 
+# Busy where in the same moment an order began to wait for the goods.
+@once_more_after(Busy)
 def _take_back(ids: Sequence[int], decision: Decision) -> list[Shipment]:
     with unit_of_work(decision):
         waiting = lock_waiting(Shipment.objects.visible_to(decision.by).filter(pk__in=ids))

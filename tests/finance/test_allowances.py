@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from erp.kernel import invariants
-from erp.kernel.errors import Forbidden, NotFound, WrongState
+from erp.kernel.errors import Changed, Forbidden, NotFound, WrongState
 from erp.kernel.models import OutboxEvent
 from erp.kernel.money import OutOfRange
 from finance.models import Allowance, Credit, CreditGround, ProposalState, Refund
@@ -166,6 +166,15 @@ def test_a_request_is_in_the_words_of_the_catalogue(values: Any, reason: Any, re
 
     with unchanged(), pytest.raises(refusal):
         request_allowance(row.pk, **{"amount": Decimal(1), **values}, decision=decide(actor("service"), **reason))
+
+
+def test_the_same_form_sent_twice_asks_once() -> None:
+    order = one_line()
+    row, decision = row_of(order), decide(actor("service"), **ALLOWED)
+    request_allowance(row.pk, Decimal(1), decision=decision, version=order.version)
+
+    with unchanged(), pytest.raises(Changed):
+        request_allowance(row.pk, Decimal(1), decision=decision, version=order.version)
 
 
 def test_nobody_approves_what_he_requested() -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils.translation import override
 
 from erp.kernel import invariants
-from erp.kernel.errors import Forbidden, NotFound, WrongState
+from erp.kernel.errors import Changed, Forbidden, NotFound, WrongState
 from erp.kernel.models import OutboxEvent
 from erp.kernel.validation import Missing
 from finance.models import Payment, Refund, RefundState
@@ -188,6 +188,16 @@ def test_a_request_is_in_the_words_of_the_catalogue(draft: Any, reason: Any, ref
 
     with unchanged(), pytest.raises(refusal):
         request_refund(RefundDraft(payment.pk, Decimal(1), **draft), decision=decide(actor("service"), **reason))
+
+
+def test_the_same_form_sent_twice_asks_once() -> None:
+    order, (payment,) = overpaid("500")
+    order.refresh_from_db()
+    draft, decision = RefundDraft(payment.pk, Decimal(1)), decide(actor("service"), **REASON)
+    request_refund(draft, decision=decision, version=order.version)
+
+    with unchanged(), pytest.raises(Changed):
+        request_refund(draft, decision=decision, version=order.version)
 
 
 def test_nobody_approves_what_he_requested() -> None:

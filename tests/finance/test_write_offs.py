@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from erp.kernel import invariants
-from erp.kernel.errors import Forbidden, NotFound, WrongState
+from erp.kernel.errors import Changed, Forbidden, NotFound, WrongState
 from erp.kernel.models import OutboxEvent
 from erp.kernel.money import OutOfRange
 from finance.models import OrderBalance, Payment, ProposalState, Refund, RefundState, TakenBack, WriteOff
@@ -259,6 +259,15 @@ def test_a_request_is_in_the_words_of_the_catalogue(values: Any, reason: Any, re
 
     with unchanged(), pytest.raises(refusal):
         request_write_off(WriteOffDraft(**draft), decision=decide(actor("accountant"), **reason))
+
+
+def test_the_same_form_sent_twice_asks_once() -> None:
+    order = one_line()
+    draft, decision = WriteOffDraft(order.pk, "bad_debt", Decimal(1)), decide(actor("accountant"), **BAD_DEBT)
+    request_write_off(draft, decision=decision, version=order.version)
+
+    with unchanged(), pytest.raises(Changed):
+        request_write_off(draft, decision=decision, version=order.version)
 
 
 def test_nobody_approves_what_he_requested() -> None:

@@ -86,6 +86,7 @@ def on_payments() -> Iterable[Act]:
         states=confirmed,
         form=forms.RefundForm,
         consequence=_("Finance approves the refund, then a cashier pays it."),
+        compares=True,
         reasons=Catalogue.REFUND,
         after_closing=True,
     )
@@ -253,7 +254,7 @@ def _charge_back(call: Call) -> Done:
 
 def _request_refund(call: Call) -> Done:
     draft = refunds.RefundDraft(call.subject.pk, call.data["amount"])
-    refund = refunds.request_refund(draft, decision=call.decision)
+    refund = refunds.request_refund(draft, decision=call.decision, version=call.seen.version)
     return Done(_("Refund %(number)s is requested.") % {"number": refund.number}, refund.order)
 
 

@@ -105,6 +105,7 @@ def on_orders() -> Iterable[Act]:
         form=forms.AllowanceForm,
         reasons=Catalogue.ALLOWANCE,
         consequence=_("Once finance approves it the customer pays less, and keeps the goods."),
+        compares=True,
         fits=lambda order: order.shipping_status != ShippingStatus.NOT_SHIPPED,
         after_closing=True,
     )
@@ -117,6 +118,7 @@ def on_orders() -> Iterable[Act]:
         form=forms.WriteOffForm,
         reasons=Catalogue.WRITE_OFF,
         consequence=_("Once the chief accountant approves it the money is given up."),
+        compares=True,
         fits=lambda order: order.owed != 0,
         after_closing=True,
     )
@@ -465,12 +467,16 @@ def _report_payment(call: Call) -> Done:
 def _request_allowance(call: Call) -> Done:
     data = call.data
     allowance = allowing.request_allowance(
-        int(data["shipment_line"]), data["amount"], party=data["party"], decision=call.decision
+        int(data["shipment_line"]),
+        data["amount"],
+        party=data["party"],
+        decision=call.decision,
+        version=call.seen.version,
     )
     return Done(_("Allowance %(number)s is requested.") % {"number": allowance.number}, call.subject)
 
 
 def _request_write_off(call: Call) -> Done:
     draft = write_offs.WriteOffDraft(call.subject.pk, call.data["kind"], call.data["amount"])
-    write_off = write_offs.request_write_off(draft, decision=call.decision)
+    write_off = write_offs.request_write_off(draft, decision=call.decision, version=call.seen.version)
     return Done(_("Write-off %(number)s is requested.") % {"number": write_off.number}, call.subject)
