@@ -45,7 +45,7 @@ UNPAID = Check(
 )
 OVERPAID = Check(
     "finance.overpaid",
-    Block.MONEY,
+    Block.REFUNDS,
     passed=_("Nothing is overpaid."),
     blocked=_(
         "Order %(number)s: payable %(payable)s, received %(captured)s, written off %(written_off)s, "
@@ -66,7 +66,7 @@ UNCONFIRMED = Check(
 )
 REFUND_OPEN = Check(
     "finance.refund_open",
-    Block.MONEY,
+    Block.REFUNDS,
     passed=_("No refund is open."),
     blocked=_("Order %(number)s: refunds of %(refunding)s are neither paid nor rejected: %(refunds)s."),
     hint=_("Approve and pay them, or reject them."),
@@ -75,7 +75,7 @@ REFUND_OPEN = Check(
 )
 ALLOWANCE_OPEN = Check(
     "finance.allowance_open",
-    Block.MONEY,
+    Block.REFUNDS,
     passed=_("No allowance is open."),
     blocked=_("Order %(number)s: allowances of %(amount)s are neither approved nor rejected: %(allowances)s."),
     hint=_("Approve or reject them."),

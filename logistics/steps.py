@@ -67,7 +67,7 @@ PACKED = Check(
 )
 RETURN_OPEN = Check(
     "logistics.return_open",
-    Block.GOODS,
+    Block.RETURNS,
     passed=_("No return is open."),
     blocked=_("Order %(number)s: returns neither received nor rejected: %(returns)s."),
     hint=_("Approve and receive them, or reject them."),

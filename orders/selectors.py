@@ -34,6 +34,11 @@ def copies(order: Order, user: User) -> list[Order]:
     return list(orders(user).filter(copied_from=order).order_by("pk"))
 
 
+def others_of_customer(order: Order, user: User, *, limit: int) -> list[Order]:
+    """The customer's newest other orders."""
+    return list(orders(user).filter(customer=order.customer_id).exclude(pk=order.pk).order_by("-pk")[:limit])
+
+
 def lines(batch: Batch) -> Mapping[int, list[Any]]:
     """Lines by order, as :func:`lines_of` reads them."""
     return batch.grouped("orders.lines", lambda: lines_of(batch.ids))

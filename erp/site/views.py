@@ -22,7 +22,7 @@ from erp.kernel.acting import Channel, Decision
 from erp.kernel.errors import DomainError, Forbidden, NotFound, refusals
 from erp.kernel.models import User
 from erp.kernel.transitions import permit
-from erp.site import acts, timeline
+from erp.site import acts, checklist, timeline
 from erp.site.act import Act, Call, Preview, order_of
 from erp.site.forms import RowForm, suggested_products
 from finance.periods import PeriodRefused
@@ -187,7 +187,7 @@ class _Page:
             "preview": preview,
             "about": self.act.about(self.subject, self._decision) if self.act.about else None,
             "is_timely": self.act.is_timely(subject),
-            "findings": sorted(findings, key=lambda finding: not finding.is_blocker),
+            "checklist": checklist.of(findings, order, self.user),
             "problems": self.problems,
             "meanwhile": self._meanwhile(order),
             "back": _address(self.order or self.subject) if self.subject else reverse("admin:index"),

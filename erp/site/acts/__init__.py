@@ -13,13 +13,9 @@ from erp.kernel.models import User
 from erp.site.act import Act
 from erp.site.acts import money, orders, shipments, stock
 from erp.site.acts.orders import review_name
-from orders.contract import Finding
 from orders.services import reviewing
 
-__all__ = ["all_acts", "offered", "remedy", "review_name"]
-
-# What mends a finding, done to each document that it names.
-_REMEDIES = {"logistics.tracking_missing": "record-tracking-number"}
+__all__ = ["all_acts", "offered", "review_name"]
 
 
 @cache
@@ -37,12 +33,6 @@ def all_acts() -> Mapping[str, Act]:
         *money.on_periods(),
     ]
     return {act.name: act for act in listed}
-
-
-def remedy(finding: Finding, user: User) -> Act | None:
-    """The act by which somebody may mend what a check found, on the documents it names."""
-    act = all_acts().get(_REMEDIES.get(finding.code, ""))
-    return act if act and finding.is_blocker and user.has_perm(act.permission) else None
 
 
 def offered(subject: Any, user: User) -> list[Act]:
