@@ -251,6 +251,7 @@ ORDER_STEPS = {
     ],
     "end_cancel_request": [
         "logistics.steps.LetGo",
+        "inventory.steps.ServeAgain",
     ],
     "reopen": [
         "orders.steps.NotItsCloser",

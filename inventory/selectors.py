@@ -96,10 +96,16 @@ def _moves(batch: Batch) -> tuple[Mapping[int, list[Move]], Mapping[int, list[Mo
 
 def lacking(batch: Batch) -> Mapping[int, list[tuple[Line, Decimal]]]:
     """What the orders of a batch wait for, by order: as :func:`waiting` says it of products."""
+    missing = unserved(batch)
+    return {order.pk: [] if order.is_to_be_cancelled else missing[order.pk] for order in batch.orders}
+
+
+def unserved(batch: Batch) -> Mapping[int, list[tuple[Line, Decimal]]]:
+    """As :func:`lacking`, also of orders that wait for nothing because they are to be cancelled."""
     reserved = reservations_of(batch)
     result: dict[int, list[tuple[Line, Decimal]]] = {}
     for order in batch.orders:
-        waits = order.status == Status.PROCESSING and not (order.held_released or order.is_to_be_cancelled)
+        waits = order.status == Status.PROCESSING and not order.held_released
         lines = [line for line in order_lines(batch)[order.pk] if waits and line.is_stocked]
         missing = ((line, line.open_quantity - sum(reserved.get(line.pk, {}).values(), ZERO)) for line in lines)
         result[order.pk] = [(line, quantity) for line, quantity in missing if quantity > 0]

@@ -73,13 +73,13 @@ class ActForm(forms.Form):
             yield title, [self[name] for name in names]
 
     def _offer_reasons(self, reasons: Catalogue) -> None:
-        offered = catalogue.choices(reasons)
-        # One without a note before one with, and one made for this act before one for any.
-        usual = min(offered, key=lambda reason: (reason.needs_note, len(reason.acts)), default=None)
+        said = [(each.code, f"{each} *" if each.needs_note else str(each)) for each in catalogue.choices(reasons)]
+        # Reports count reasons: none is given without a thought, but that an order ended as it was placed.
+        is_normal = reasons == Catalogue.CLOSE and not catalogue.not_as_placed(self.subject.lines.all())
         self.fields["reason"] = forms.ChoiceField(
             label=_("Reason"),
-            choices=[(reason.code, f"{reason} *" if reason.needs_note else str(reason)) for reason in offered],
-            initial=usual.code if usual else None,
+            choices=[*_CHOOSE, *said],
+            initial=catalogue.NORMAL if is_normal else None,
             help_text=_("* needs a note."),
         )
         self.fields["note"] = PlainTextField(

@@ -86,6 +86,9 @@ class _Page:
         return TemplateResponse(self.request, "erp/act.html", self._context(), status=status)
 
     def confirm(self) -> HttpResponse:
+        if "look" in self.request.POST:
+            # Why it is done can be said after looking.
+            self.form.errors.pop("reason", None)
         if {"more", "look"} & self.request.POST.keys():
             return self.ask()
         if not (self.form.is_valid() and self._rows_are_valid()):

@@ -172,7 +172,7 @@ def test_an_allowance_is_requested_and_approved(service: User, accountant: User)
 def test_an_allowance_is_rejected(service: User, accountant: User) -> None:
     asked = allowance(OrderFactory(delivered=True), "20")
 
-    assert goes_to(confirm(sign_in(accountant), "reject-allowance", asked, note="不同意"), asked.order)
+    assert goes_to(confirm(sign_in(accountant), "reject-allowance", asked, reason="RJ01", note="不同意"), asked.order)
     assert fresh(asked).status == "rejected"
 
 
@@ -200,7 +200,9 @@ def test_a_write_off_is_requested_approved_and_taken_back(accountant: User, chie
 def test_a_write_off_is_rejected(chief_accountant: User) -> None:
     asked = write_off(OrderFactory(delivered=True), "20")
 
-    assert goes_to(confirm(sign_in(chief_accountant), "reject-write-off", asked, note="再催收"), asked.order)
+    assert goes_to(
+        confirm(sign_in(chief_accountant), "reject-write-off", asked, reason="RJ01", note="再催收"), asked.order
+    )
     assert fresh(asked).status == "rejected"
 
 

@@ -22,6 +22,7 @@ from tests.factories import (
     decide,
     receive,
 )
+from tests.logistics.returning import approved, received
 from tests.orders.closings import also_closer, set_policy, without_tracking
 from tests.site.clicking import act_url, changelist, confirm, filled_in, fresh, goes_to, page, rows, sign_in, the
 
@@ -286,7 +287,7 @@ def test_only_a_closed_order_offers_to_be_reopened_and_only_to_whoever_may(close
 def test_waiving_a_warning(chief_accountant: User) -> None:
     order = without_tracking()
 
-    response = confirm(sign_in(chief_accountant), "waive", order, note="客户已确认")
+    response = confirm(sign_in(chief_accountant), "waive", order, reason="WV01", note="客户已确认")
 
     assert goes_to(response, order)
     assert (the(Waiver).by, the(Waiver).why) == (chief_accountant, "WV01 客户已确认")
@@ -297,7 +298,7 @@ def test_a_conflict_of_duty_is_waived_for_the_closer_chosen(chief_accountant: Us
     set_policy("finance.conflict_of_duty", "warn")
     closer = also_closer("accountant")
 
-    confirm(sign_in(chief_accountant), "waive", order, note="人手不足")
+    confirm(sign_in(chief_accountant), "waive", order, reason="WV01", note="人手不足")
 
     assert the(Waiver).code == "finance.conflict_of_duty"
     assert goes_to(confirm(sign_in(closer), "close", order), order)
@@ -318,7 +319,7 @@ def test_waiving_without_a_note_is_refused(chief_accountant: User) -> None:
     order, client = without_tracking(), sign_in(chief_accountant)
 
     with unchanged():
-        response = confirm(client, "waive", order, note="")
+        response = confirm(client, "waive", order, reason="WV01", note="")
 
     assert response.status_code == 409
     assert "needs a note" in response.content.decode()
@@ -446,3 +447,30 @@ def test_nothing_is_copied_of_an_order_that_has_shipped_nothing(salesperson: Use
     order = OrderFactory(packed=True)
 
     assert act_url("copy", order) not in sign_in(salesperson).get(page(order)).content.decode()
+
+
+@pytest.mark.parametrize(("name", "stage"), [("cancel", "processing"), ("hold", "processing"), ("copy", "shipped")])
+def test_no_reason_is_chosen_before_somebody_chooses_one(
+    service: User, salesperson: User, name: str, stage: str
+) -> None:
+    order = OrderFactory(**{stage: True})
+    client = sign_in(salesperson if name == "copy" else service)
+
+    reason = client.get(act_url(name, order)).context["form"]["reason"]
+    with unchanged():
+        response = confirm(client, name, order)
+
+    assert reason.field.choices[0][0] == ""
+    assert reason.value() is None
+    assert response.context["form"].errors.keys() == {"reason"}
+    assert "CA03" not in [code for code, _label in reason.field.choices]
+
+
+def test_only_an_order_that_ended_as_it_was_placed_is_closed_as_normal_unless_somebody_says_why(closer: User) -> None:
+    normal, less = OrderFactory(reviewed=True), OrderFactory(completed=True, line_count=1)
+    received(approved(less, {1: 1}))
+    client = sign_in(closer)
+
+    chosen = [client.get(act_url("close", order)).context["form"]["reason"].value() for order in (normal, less)]
+
+    assert chosen == ["CL01", None]
