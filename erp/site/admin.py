@@ -17,6 +17,9 @@ from orders.models import Order
 class OrderPage(OrderAdmin):
     """The order with every app's documents of it, and the acts that are next."""
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("shop", "shipping_method")
+
     def render_change_form(
         self,
         request: HttpRequest,

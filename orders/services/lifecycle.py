@@ -57,8 +57,7 @@ WRONG_STATE = Check(
     Block.ORDER,
     passed=_("Order %(number)s is %(status)s."),
     blocked=_("Order %(number)s is %(status)s; this act is possible only from: %(sources)s."),
-    # What comes next of an order in that status.
-    hint="%(next)s",
+    hint=_("Where it stands: %(next)s"),
     role=_("Everybody"),
 )
 _NEXT = {

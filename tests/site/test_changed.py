@@ -9,7 +9,7 @@ from erp.kernel.models import User
 from finance.models import Allowance, Payment, Refund, WriteOff
 from finance.services import payments
 from finance.services.payments import PaymentDraft
-from logistics.models import Shipment
+from logistics.models import Shipment, ShipmentLine
 from orders.models import ClosingRecord, Order, Status
 from orders.services import closing
 from tests.database import unchanged
@@ -106,6 +106,10 @@ def test_the_same_payment_sent_twice_is_reported_once(cashier: User) -> None:
     assert Payment.objects.count() == 1
 
 
+def _only_goods(order: Order) -> dict[str, str]:
+    return {"shipment_line": str(ShipmentLine.objects.filter(shipment__order=order).earliest("pk").pk)}
+
+
 def test_the_same_request_about_money_sent_twice_is_made_once(service: User, accountant: User) -> None:
     """A refund, an allowance, a write-off: the second click meets another version under the lock."""
     order = OrderFactory(completed=True, paid=Decimal(1000))
@@ -113,7 +117,7 @@ def test_the_same_request_about_money_sent_twice_is_made_once(service: User, acc
     payment = Payment.objects.get(order=order)
     requests: list[tuple[User, str, Any, dict[str, str], Any]] = [
         (service, "request-refund", payment, {"amount": "1", "reason": "RT06", "note": "多付"}, Refund),
-        (service, "request-allowance", order, {"amount": "1", "reason": "RT02"}, Allowance),
+        (service, "request-allowance", order, {"amount": "1", "reason": "RT02", **_only_goods(order)}, Allowance),
         (accountant, "request-write-off", order, {"amount": "1", "kind": "unclaimed", "reason": "FN03"}, WriteOff),
     ]
     for user, name, subject, typed, model in requests:
