@@ -37,6 +37,8 @@ INSTALLED_APPS = [
     "inventory",
     "logistics",
     "erp",
+    "erp.worker",
+    "erp.bulk",
     "erp.site",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",
@@ -313,4 +315,9 @@ PERIOD_CHECKS = [
     "finance.periods.write_offs_decided",
     "inventory.periods.stock_takes_decided",
     "finance.periods.books_prove",
+]
+
+# What is done in the background, by manage.py run_worker: each does one bounded piece and says whether more waits.
+WORKER_JOBS = [
+    "erp.bulk.services.work",
 ]

@@ -6,11 +6,17 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from erp.bulk import acts as bulk
+from erp.bulk.views import begin
 from erp.kernel.acting import Decision
 from erp.kernel.models import User
 from erp.site import orderpage
 from orders.admin import OrderAdmin
 from orders.models import Order
+
+
+def _begin(_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
+    return begin(request, request.POST["action"], queryset)
 
 
 @admin.register(Order)
@@ -19,6 +25,11 @@ class OrderPage(OrderAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("shop", "shipping_method")
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """What the reader may do to a whole selection, in the background."""
+        offered = [act for act in bulk.all_acts().values() if request.user.has_perm(act.permission)]
+        return {act.name: (_begin, act.name, act.label) for act in offered}
 
     def render_change_form(
         self,

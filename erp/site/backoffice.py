@@ -33,12 +33,17 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
+        from erp.bulk import views as bulk
         from erp.site import language, views
 
         view = self.admin_view(views.act)
         return [
             path("acts/<slug:name>/", view, name="act"),
             path("acts/<slug:name>/<str:pk>/", view, name="act"),
+            path("bulk/", self.admin_view(bulk.runs), name="bulk_runs"),
+            path("bulk/<int:pk>/", self.admin_view(bulk.run), name="bulk_run"),
+            path("bulk/<int:pk>/progress/", self.admin_view(bulk.progress), name="bulk_progress"),
+            path("bulk/<int:pk>/result.csv", self.admin_view(bulk.result), name="bulk_result"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -75,7 +75,9 @@ class ActForm(forms.Form):
     def _offer_reasons(self, reasons: Catalogue) -> None:
         said = [(each.code, f"{each} *" if each.needs_note else str(each)) for each in catalogue.choices(reasons)]
         # Reports count reasons: none is given without a thought, but that an order ended as it was placed.
-        is_normal = reasons == Catalogue.CLOSE and not catalogue.not_as_placed(self.subject.lines.all())
+        is_normal = reasons == Catalogue.CLOSE and not (
+            self.subject and catalogue.not_as_placed(self.subject.lines.all())
+        )
         self.fields["reason"] = forms.ChoiceField(
             label=_("Reason"),
             choices=[*_CHOOSE, *said],

@@ -38,6 +38,7 @@ MODULES = (
             "orders.LineClosing": "content_cut",
             "orders.Review": "fact_check",
             "orders.Waiver": "gpp_maybe",
+            "bulk.BulkRun": "dynamic_feed",
         },
     ),
     Module(
@@ -97,6 +98,7 @@ MODULES = (
             "orders.CheckPolicy": "policy",
             "kernel.OutboxEvent": "outbox",
             "kernel.Counter": "123",
+            "worker.Worker": "engineering",
         },
     ),
 )

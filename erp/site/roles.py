@@ -163,6 +163,7 @@ ROLES: dict[str, list[str]] = {
         "logistics.review_logistics",
         "orders.close_order",
         "orders.reopen_order",
+        "bulk.view_bulkrun",
         *(f"kernel.{act}_user" for act in ("view", "add", "change")),
         "auth.view_group",
         *(
@@ -206,7 +207,7 @@ ROLES: dict[str, list[str]] = {
 }
 
 # Also the packages' apps whose permissions a role holds: they come after ours and have none yet.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "auth", "admin")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "worker", "bulk", "site", "auth", "admin")
 
 
 def create() -> None:

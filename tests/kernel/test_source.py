@@ -239,7 +239,8 @@ def test_only_named_failures_are_caught() -> None:
             node.type is None or "Exception" in {_last(e) for e in ast.walk(node.type) if isinstance(e, ast.expr)}
         )
 
-    assert _broken(catches_all) == []
+    # A worker that one job could stop would leave all the others undone.
+    assert _broken(catches_all, allowed=("erp/worker/loop.py",)) == []
 
 
 def test_no_markup_is_trusted() -> None:
