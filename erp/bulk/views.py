@@ -25,7 +25,7 @@ from erp.site.forms import ActForm
 from erp.worker.selectors import is_alive
 from orders.models import Status
 
-_SHOWN, _RUNS = 100, 50
+_SHOWN, _RUNS = 20, 50
 
 
 def begin(request: HttpRequest, act: str, queryset: Any) -> HttpResponse:
