@@ -33,12 +33,16 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
+        from erp.reports import views as reports
         from erp.site import language, views
 
         view = self.admin_view(views.act)
         return [
             path("acts/<slug:name>/", view, name="act"),
             path("acts/<slug:name>/<str:pk>/", view, name="act"),
+            path("reports/", self.admin_view(reports.index), name="reports"),
+            path("reports/<slug:name>/", self.admin_view(reports.report), name="report"),
+            path("reports/<slug:name>.<str:kind>", self.admin_view(reports.export), name="report_file"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -14,6 +14,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.errors import Text
+from erp.kernel.models import User
+from erp.reports import catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,9 @@ WITHIN = frozenset(
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The modules with what this person may see of them; those without anything are left out."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    modules = ({"title": module.title, "items": list(_lists(module, request))} for module in MODULES)
+    modules = [{"title": module.title, "items": list(_lists(module, request))} for module in MODULES]
+    # After the modules of daily work, before master data and settings.
+    modules.insert(4, {"title": _("Reports"), "items": list(_reports(request.user))})
     return [{"items": [home]}, *({**module, "collapsible": True} for module in modules if module["items"])]
 
 
@@ -127,3 +131,9 @@ def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
             name = model._meta.label_lower.replace(".", "_")
             link = reverse(f"admin:{name}_changelist")
             yield {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": link}
+
+
+def _reports(user: Any) -> Iterator[dict[str, Any]]:
+    assert isinstance(user, User)
+    for report in catalogue.offered(user):
+        yield {"title": str(report.title), "icon": report.icon, "link": reverse("admin:report", args=[report.name])}
