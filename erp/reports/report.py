@@ -88,6 +88,7 @@ class Chart(NamedTuple):
     """
     Columns drawn over the rows, which stand in the table too.
 
+    :ivar series: one column, or two to compare.
     :ivar most: of how many rows, from the first; the rest is left to the table.
     """
 

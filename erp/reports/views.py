@@ -25,7 +25,7 @@ from erp.kernel.texts import Day, Moment
 from erp.kernel.transitions import permit
 from erp.reports import catalogue, files
 from erp.reports.filters import Filters
-from erp.reports.report import LIMIT, Answer, Asked, Kind, Link, Report
+from erp.reports.report import LIMIT, Answer, Asked, Column, Kind, Link, Report
 from orders.selectors import company_day
 
 # Rows a page shows; a file holds them all.
@@ -37,10 +37,12 @@ _TYPES = {
 
 
 class Cell(NamedTuple):
+    """:ivar style: classes of the table's cell."""
+
     label: str
     text: str
-    is_number: bool
     url: str
+    style: str
 
 
 @require_safe
@@ -129,7 +131,7 @@ class _Page:
 
     def _cells(self, answer: Answer, row: Sequence[Any]) -> list[Cell]:
         return [
-            Cell(str(column.label), self._text(value, column.kind), column.is_number, self._url(value))
+            Cell(str(column.label), self._text(value, column.kind), self._url(value), _classes(value, column))
             for column, value in zip(answer.columns, row, strict=True)
         ]
 
@@ -164,7 +166,7 @@ class _Page:
     def _opens(self) -> dict[Any, bool]:
         return {}
 
-    def _chart(self, answer: Answer) -> Mapping[str, str] | None:
+    def _chart(self, answer: Answer) -> Mapping[str, Any] | None:
         if answer.chart is None or not answer.rows:
             return None
         rows = answer.rows[: answer.chart.most]
@@ -181,7 +183,7 @@ class _Page:
         return {
             "template": f"unfold/components/chart/{answer.chart.kind}.html",
             "data": json.dumps({"labels": labels, "datasets": series}),
-            "title": _("Chart: %(columns)s") % {"columns": ", ".join(str(each["label"]) for each in series)},
+            "series": [each["label"] for each in series],
         }
 
     def file(self, kind: str) -> HttpResponse:
@@ -204,7 +206,15 @@ class _Page:
         yield _("Data as of %(moment)s") % {"moment": Moment(self.at)}
 
 
-_COLOURS = ("var(--color-primary-600)", "var(--color-primary-300)", "var(--color-base-400)")
+def _classes(value: Any, column: Column) -> str:
+    if column.is_number:
+        # What is there should be seen before what is not.
+        return "number" if value else "number quiet"
+    return "whole" if column.kind in (Kind.DATE, Kind.MOMENT) or isinstance(value, Link) else ""
+
+
+# Those of the keys beside the chart.
+_COLOURS = ("var(--color-primary-600)", "var(--color-primary-300)")
 
 
 def _style(place: int) -> Mapping[str, Any]:
@@ -213,6 +223,7 @@ def _style(place: int) -> Mapping[str, Any]:
         "backgroundColor": colour,
         "borderColor": colour,
         "displayYAxis": True,
+        "grouped": True,
         "maxTicksXLimit": 12,
         "maxBarThickness": 28,
     }

@@ -214,7 +214,8 @@ def answer(
 ) -> Answer:
     """What a report answers, held to its form first."""
     report = REPORTS[name]
-    user = reader or company.reader
+    user = reader or (company and company.reader)
+    assert user
     typed = {"currency": currency, "since": FROM, "until": TO, **filters}
     given = {key: _typed(value) for key, value in typed.items()}
     form = report.form(given, user=user, today=TO)
