@@ -22,10 +22,10 @@ from erp.kernel.money import ZERO
 from erp.reports.filters import CustomerField, InBook, InPeriod, InShop, grouped_by
 from erp.reports.report import Asked, Chart, Column, Kind, Link, Report, Row, amount, count
 from erp.reports.selectors import products
-from erp.reports.selectors.books import in_scope
+from erp.reports.selectors.books import customers, in_scope
 from inventory.models import Reservation, Warehouse
 from logistics.models import Shipment
-from orders.models import Act, ClosingRecord, Customer, LineClosing, Order, Reason, Shop, Status
+from orders.models import Act, ClosingRecord, LineClosing, Order, Reason, Shop, Status
 from orders.selectors import company_day
 
 
@@ -139,7 +139,7 @@ def _reason_columns(asked: Asked) -> Sequence[Column]:
     # An order of several products would be counted with each of them.
     adds_up = by != "product"
     return [
-        Column(_BY[by]),
+        Column(_BY[by], Kind.LINK if by == "customer" else Kind.TEXT),
         *([Column(_("Lost sale"))] if by == "reason" else []),
         count(_("Orders closed"), adds_up=adds_up),
         count(_("Orders cancelled"), adds_up=adds_up),
@@ -228,15 +228,14 @@ def _short(asked: Asked) -> Any:
     return in_scope(LineClosing.objects.filter(at__gte=since, at__lt=until, order__currency=asked.currency), asked)
 
 
-def _names(by: str, keys: Any, asked: Asked, reasons: Mapping[str, Reason]) -> Mapping[Any, str]:
+def _names(by: str, keys: Any, asked: Asked, reasons: Mapping[str, Reason]) -> Mapping[Any, Any]:
     match by:
         case "reason":
             return {code: str(reasons.get(code, code)) for code in keys}
         case "product":
             return products.names(keys)
         case "customer":
-            rows = Customer.objects.filter(pk__in=list(keys)).values_list("pk", "name", "shop__name")
-            return {pk: f"{name} · {shop}" for pk, name, shop in rows}
+            return customers(keys, asked)
         case "shop":
             return dict(Shop.objects.filter(pk__in=list(keys)).values_list("pk", "name"))
         case "warehouse":

@@ -81,19 +81,13 @@ def _receipts_columns(asked: Asked) -> Sequence[Column]:
 def _receipts(asked: Asked) -> Iterator[Row]:
     by = asked.filters["by"]
     found: dict[Any, _Received] = defaultdict(_Received)
-    for key, purpose, account, change in _moved(asked, by):
-        found[key].add(purpose, account, change)
+    path = _method() if by == "method" else books.KEYS[by]
+    for line in books.sums(books.in_period(asked), path, _MONEY, books.MONEY):
+        found[line.key].add(line.purpose, line.account, line.debit - line.credit)
     names = dict(PaymentMethod.choices) if by == "method" else books.shown(by, found, asked)
     for key, row in sorted(found.items(), key=lambda each: each[0] if by == "day" else -each[1].received):
         gross = row.received, row.voided, row.charged_back, row.refunded
         yield names.get(key, "—"), *gross, row.fees, row.net
-
-
-def _moved(asked: Asked, by: str) -> Iterator[tuple[Any, str, str, Decimal]]:
-    key = _method() if by == "method" else books.KEYS[by]
-    rows = books.in_period(asked).filter(account__in=_MONEY).annotate(key=key).order_by()
-    grouped = rows.values_list("key", "voucher__purpose", "account_id").annotate(Sum("debit"), Sum("credit"))
-    return ((key, purpose, account, debit - credit) for key, purpose, account, debit, credit in grouped)
 
 
 def _method() -> Any:

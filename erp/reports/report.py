@@ -88,14 +88,14 @@ class Chart(NamedTuple):
     """
     Columns drawn over the rows, which stand in the table too.
 
-    :ivar series: one column, or two to compare.
-    :ivar most: of how many rows, from the first; the rest is left to the table.
+    :ivar series: at most six columns. :ivar most: of how many rows, from the first; the rest is left to the table.
     """
 
     kind: str
     labels: int
     series: Sequence[int]
     most: int = 31
+    is_stacked: bool = False
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def _net(row: Sold) -> Any:
 def _posted(asked: Asked) -> Mapping[Any, Sold]:
     codes = [accounts.REVENUE, accounts.OUTPUT_TAX, accounts.COST_OF_SALES]
     result: dict[Any, Sold] = defaultdict(Sold)
-    for line in books.sums(books.in_period(asked), asked.filters["by"], codes):
+    key = books.KEYS[asked.filters["by"]]
+    for line in books.sums(books.in_period(asked), key, codes, books.SALES):
         _add(result[line.key], line)
     return result
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin import site
-from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,12 +17,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from erp.kernel.models import User
-from erp.kernel.money import minor_units, plain
-from erp.kernel.texts import Day, Moment
+from erp.kernel.money import plain
+from erp.kernel.texts import Moment
 from erp.kernel.transitions import permit
 from erp.reports import catalogue, files
 from erp.reports.filters import Filters
-from erp.reports.report import LIMIT, Answer, Asked, Column, Kind, Link, Report
+from erp.reports.report import LIMIT, Answer, Asked, Report
+from erp.reports.shown import figure, when
 from orders.selectors import company_day
 
 # Rows a page shows; a file holds them all.
@@ -34,15 +32,6 @@ _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-
-class Cell(NamedTuple):
-    """:ivar style: classes of the table's cell."""
-
-    label: str
-    text: str
-    url: str
-    style: str
 
 
 @require_safe
@@ -112,79 +101,17 @@ class _Page:
         return TemplateResponse(self.request, "erp/report.html", context, status=status)
 
     def _answered(self, answer: Answer) -> Mapping[str, Any]:
-        rows = answer.rows[:SHOWN]
         return {
             "answer": answer,
-            "columns": answer.columns,
-            "rows": [self._cells(answer, row) for row in rows],
-            "totals": self._cells(answer, answer.totals) if any(t is not None for t in answer.totals) else (),
+            **figure(answer, self.request, self.asked.currency, most=SHOWN),
             "count": len(answer.rows),
             "is_long": len(answer.rows) > SHOWN,
-            "currency": self.asked.currency,
             "chosen": self.asked.get("customer"),
-            "chart": self._chart(answer),
             "files": {kind: f"{self._address(kind)}?{urlencode(self.form.data)}" for kind in _TYPES},
         }
 
     def _address(self, kind: str) -> str:
         return reverse("admin:report_file", args=[self.report.name, kind])
-
-    def _cells(self, answer: Answer, row: Sequence[Any]) -> list[Cell]:
-        return [
-            Cell(str(column.label), self._text(value, column.kind), self._url(value), _classes(value, column))
-            for column, value in zip(answer.columns, row, strict=True)
-        ]
-
-    def _text(self, value: Any, kind: Kind) -> str:
-        if value is None:
-            return ""
-        match kind:
-            case Kind.AMOUNT:
-                return f"{value:,.{minor_units(self.asked.currency)}f}"
-            case Kind.QUANTITY:
-                return plain(value)
-            case Kind.COUNT:
-                return f"{value:,}"
-            case Kind.RATE:
-                return f"{value:.1%}"
-        return _when(value)
-
-    def _url(self, value: Any) -> str:
-        """Where a link leads, for those who may open it."""
-        if not isinstance(value, Link):
-            return ""
-        if isinstance(value.to, str):
-            target = catalogue.REPORTS[value.to]
-            address = reverse("admin:report", args=[value.to])
-            return f"{address}?{urlencode(value.query)}" if target.is_open_to(self.user) else ""
-        if value.to not in self._opens:
-            self._opens[value.to] = site.get_model_admin(value.to).has_view_permission(self.request)
-        name = value.to._meta.label_lower.replace(".", "_")
-        return reverse(f"admin:{name}_change", args=[quote(value.key)]) if self._opens[value.to] else ""
-
-    @cached_property
-    def _opens(self) -> dict[Any, bool]:
-        return {}
-
-    def _chart(self, answer: Answer) -> Mapping[str, Any] | None:
-        if answer.chart is None or not answer.rows:
-            return None
-        rows = answer.rows[: answer.chart.most]
-        labels = [_when(row[answer.chart.labels]) for row in rows]
-        series = [
-            {
-                "label": str(answer.columns[no].label),
-                # Only drawn: what counts stands in the table.
-                "data": [float(row[no] or 0) for row in rows],
-                **_style(place),
-            }
-            for place, no in enumerate(answer.chart.series)
-        ]
-        return {
-            "template": f"unfold/components/chart/{answer.chart.kind}.html",
-            "data": json.dumps({"labels": labels, "datasets": series}),
-            "series": [each["label"] for each in series],
-        }
 
     def file(self, kind: str) -> HttpResponse:
         if not self.is_answered:
@@ -206,37 +133,8 @@ class _Page:
         yield _("Data as of %(moment)s") % {"moment": Moment(self.at)}
 
 
-def _classes(value: Any, column: Column) -> str:
-    if column.is_number:
-        # What is there should be seen before what is not.
-        return "number" if value else "number quiet"
-    return "whole" if column.kind in (Kind.DATE, Kind.MOMENT) or isinstance(value, Link) else ""
-
-
-# Those of the keys beside the chart.
-_COLOURS = ("var(--color-primary-600)", "var(--color-primary-300)")
-
-
-def _style(place: int) -> Mapping[str, Any]:
-    colour = _COLOURS[place % len(_COLOURS)]
-    return {
-        "backgroundColor": colour,
-        "borderColor": colour,
-        "displayYAxis": True,
-        "grouped": True,
-        "maxTicksXLimit": 12,
-        "maxBarThickness": 28,
-    }
-
-
-def _when(value: Any) -> str:
-    if isinstance(value, datetime):
-        return str(Moment(value))
-    return str(Day(value)) if isinstance(value, date) else str(value)
-
-
 def _chosen(field: Any, value: Any) -> str:
     choices = getattr(field.field, "choices", None)
     if isinstance(value, str) and choices:
         return str(dict(choices).get(value, value))
-    return plain(value) if isinstance(value, Decimal) else _when(value)
+    return plain(value) if isinstance(value, Decimal) else when(value)

@@ -24,10 +24,12 @@ class Module:
     One part of the sidebar.
 
     :ivar lists: the models whose lists it opens, each with the symbol beside it.
+    :ivar has_reports: whether it opens the reports.
     """
 
     title: Text
     lists: Mapping[str, str]
+    has_reports: bool = False
 
 
 MODULES = (
@@ -77,6 +79,7 @@ MODULES = (
             "finance.Account": "account_tree",
         },
     ),
+    Module(_("Reports"), {}, has_reports=True),
     Module(
         _("Master data"),
         {
@@ -118,10 +121,14 @@ WITHIN = frozenset(
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The modules with what this person may see of them; those without anything are left out."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    modules = [{"title": module.title, "items": list(_lists(module, request))} for module in MODULES]
-    # After the modules of daily work, before master data and settings.
-    modules.insert(4, {"title": _("Reports"), "items": list(_reports(request.user))})
+    modules = ({"title": module.title, "items": list(_items(module, request))} for module in MODULES)
     return [{"items": [home]}, *({**module, "collapsible": True} for module in modules if module["items"])]
+
+
+def _items(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
+    yield from _lists(module, request)
+    if module.has_reports:
+        yield from _reports(request.user)
 
 
 def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:

@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db.models import Sum
 from django.utils.translation import override
 
 from finance.models import OrderBalance, VoucherLine
+from tests.factories import UserFactory
 from tests.reports.business import CUTS, FROM, TO, Company, answer, booked, totals
 
 pytestmark = pytest.mark.django_db
@@ -180,3 +182,22 @@ def test_the_business_has_met_everything(company: Company) -> None:
     }
     assert OrderBalance.objects.filter(receivable__gt=0).exists()
     assert OrderBalance.objects.filter(advance__gt=0).exists()
+
+
+def test_a_reader_of_one_shop_sees_its_part_of_the_ledger(company: Company) -> None:
+    shop = company.shops[0]
+    reader = UserFactory(role="salesperson", shops=[shop])
+    reader.user_permissions.add(Permission.objects.get(codename="view_cost"))
+    own = {"voucher__order__shop": shop}
+
+    def sums(name: str, **filters: Any) -> dict[str, Any]:
+        return totals(answer(company, name, reader=reader, **filters))
+
+    assert sums("sales")["Net revenue"] == -booked("6001", **own)
+    assert sums("sales", by="product")["Net revenue"] == -booked("6001", **own)
+    assert sums("margin", by="product")["Cost of sales"] == booked("6401", **own)
+    assert sums("receipts")["Net into bank and wallets"] == booked("1002", "1012", **own)
+    assert sums("ageing", day=TO)["Receivable (1122)"] == booked("1122", **own)
+    balance = sums("trial-balance")
+    assert balance["Debit"] == balance["Credit"] == sums("vouchers")["Debit"]
+    assert balance["Debit"] == sum(line.debit for line in VoucherLine.objects.filter(**own))

@@ -14,7 +14,7 @@ from django.db.models.functions import TruncMonth
 from erp.kernel.money import ZERO
 from erp.reports.report import Asked, Link
 from finance import accounts
-from finance.models import OrderBalance, Voucher, VoucherLine
+from finance.models import OrderBalance, Purpose, Voucher, VoucherLine
 from orders.models import Customer, Shop
 
 # Databases bind no more values at once.
@@ -62,9 +62,15 @@ class Sums(NamedTuple):
     credit: Decimal
 
 
-def sums(lines: Any, by: str, codes: Iterable[str]) -> Iterator[Sums]:
-    """By key, purpose and account, in one query."""
-    rows = lines.filter(account__in=list(codes)).annotate(key=KEYS[by]).order_by()
+# What posts revenue, its tax and its cost. To say so spares reading the lines of every other voucher.
+SALES = (Purpose.DISPATCH, Purpose.RETURN, Purpose.ALLOWANCE, Purpose.CANCEL)
+# What moves money on the bank and in wallets, and its fees.
+MONEY = (Purpose.PAYMENT, Purpose.VOID, Purpose.CHARGE_BACK, Purpose.REFUND)
+
+
+def sums(lines: Any, key: Any, codes: Iterable[str], purposes: Iterable[str]) -> Iterator[Sums]:
+    """By key (one of :data:`KEYS`, or an expression of its own), purpose and account, in one query."""
+    rows = lines.filter(voucher__purpose__in=purposes, account__in=list(codes)).annotate(key=key).order_by()
     grouped = rows.values_list("key", "voucher__purpose", "account_id").annotate(Sum("debit"), Sum("credit"))
     return (Sums(*row) for row in grouped.iterator(chunk_size=2000))
 
