@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "erp",
     "erp.worker",
     "erp.bulk",
+    "erp.reports",
     "erp.site",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",

@@ -34,6 +34,7 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
 
     def get_urls(self) -> list[Any]:
         from erp.bulk import views as bulk
+        from erp.reports import views as reports
         from erp.site import language, views
 
         view = self.admin_view(views.act)
@@ -44,6 +45,9 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
             path("bulk/<int:pk>/", self.admin_view(bulk.run), name="bulk_run"),
             path("bulk/<int:pk>/progress/", self.admin_view(bulk.progress), name="bulk_progress"),
             path("bulk/<int:pk>/result.csv", self.admin_view(bulk.result), name="bulk_result"),
+            path("reports/", self.admin_view(reports.index), name="reports"),
+            path("reports/<slug:name>/", self.admin_view(reports.report), name="report"),
+            path("reports/<slug:name>.<str:kind>", self.admin_view(reports.export), name="report_file"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -14,6 +14,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.errors import Text
+from erp.kernel.models import User
+from erp.reports import catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,12 @@ class Module:
     One part of the sidebar.
 
     :ivar lists: the models whose lists it opens, each with the symbol beside it.
+    :ivar has_reports: whether it opens the reports.
     """
 
     title: Text
     lists: Mapping[str, str]
+    has_reports: bool = False
 
 
 MODULES = (
@@ -76,6 +80,7 @@ MODULES = (
             "finance.Account": "account_tree",
         },
     ),
+    Module(_("Reports"), {}, has_reports=True),
     Module(
         _("Master data"),
         {
@@ -118,8 +123,14 @@ WITHIN = frozenset(
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The modules with what this person may see of them; those without anything are left out."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    modules = ({"title": module.title, "items": list(_lists(module, request))} for module in MODULES)
+    modules = ({"title": module.title, "items": list(_items(module, request))} for module in MODULES)
     return [{"items": [home]}, *({**module, "collapsible": True} for module in modules if module["items"])]
+
+
+def _items(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
+    yield from _lists(module, request)
+    if module.has_reports:
+        yield from _reports(request.user)
 
 
 def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
@@ -129,3 +140,9 @@ def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
             name = model._meta.label_lower.replace(".", "_")
             link = reverse(f"admin:{name}_changelist")
             yield {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": link}
+
+
+def _reports(user: Any) -> Iterator[dict[str, Any]]:
+    assert isinstance(user, User)
+    for report in catalogue.offered(user):
+        yield {"title": str(report.title), "icon": report.icon, "link": reverse("admin:report", args=[report.name])}

@@ -41,6 +41,11 @@ _SEE_LEDGER = [
     "finance.view_takenback",
 ]
 _SEE_CLOSING = ["orders.view_closingrecord", "orders.view_review", "orders.view_waiver", "orders.view_reason"]
+# Reports, beside which those with cost need the right to see it. Each shows what is in the reader's scope.
+_OF_WORK = [f"reports.view_{name}" for name in ("execution", "overdue", "closing_reasons")]
+_OF_SALES = [*_OF_WORK, *(f"reports.view_{name}" for name in ("sales", "closed_orders", "ageing", "statement"))]
+_OF_STOCK = ["reports.view_on_hand", "reports.view_movements"]
+_OF_BOOKS = [f"reports.view_{name}" for name in ("receipts", "trial_balance", "voucher_list")]
 _ALL_SHOPS, _ALL_WAREHOUSES = ["orders.all_shops"], ["inventory.all_warehouses"]
 
 SYSTEM_TASKS = "系统任务"
@@ -53,6 +58,8 @@ ROLES: dict[str, list[str]] = {
         *_SEE_STOCK,
         *_SEE_CLOSING,
         *_ALL_WAREHOUSES,
+        *_OF_SALES,
+        "reports.view_on_hand",
         "orders.add_order",
         "orders.change_order",
         "orders.process_order",
@@ -66,6 +73,8 @@ ROLES: dict[str, list[str]] = {
         *_SEE_MONEY,
         *_SEE_CLOSING,
         *_ALL_WAREHOUSES,
+        *_OF_WORK,
+        "reports.view_closed_orders",
         "orders.complete_order",
         "orders.cancel_order",
         "logistics.request_return",
@@ -83,6 +92,8 @@ ROLES: dict[str, list[str]] = {
         "inventory.view_receipt",
         "inventory.view_receiptline",
         *_SEE_TRANSFERS,
+        *_OF_STOCK,
+        "reports.view_execution",
         "orders.process_order",
         "inventory.receive_stock",
         "inventory.transfer_stock",
@@ -97,6 +108,8 @@ ROLES: dict[str, list[str]] = {
         *_SEE_CLOSING,
         *_ALL_SHOPS,
         *_ALL_WAREHOUSES,
+        *_OF_WORK,
+        "reports.view_on_hand",
         "logistics.view_carrier",
         "logistics.dispatch_shipment",
         "logistics.deliver_shipment",
@@ -118,6 +131,10 @@ ROLES: dict[str, list[str]] = {
         "inventory.view_receiptline",
         *_SEE_TRANSFERS,
         "inventory.view_cost",
+        *_OF_SALES,
+        *_OF_STOCK,
+        *_OF_BOOKS,
+        "reports.view_margin",
         "finance.confirm_payment",
         "finance.void_payment",
         "finance.approve_refund",
@@ -130,6 +147,7 @@ ROLES: dict[str, list[str]] = {
         *_EVERYBODY,
         *_SEE_MONEY,
         *_ALL_SHOPS,
+        "reports.view_receipts",
         "finance.report_payment",
         "finance.pay_refund",
     ],
@@ -145,6 +163,10 @@ ROLES: dict[str, list[str]] = {
         *_ALL_WAREHOUSES,
         "inventory.view_move",
         "inventory.view_cost",
+        *_OF_SALES,
+        *_OF_STOCK,
+        *_OF_BOOKS,
+        "reports.view_margin",
         "finance.approve_write_off",
         "orders.waive_check",
         "inventory.approve_stocktake",
@@ -158,6 +180,9 @@ ROLES: dict[str, list[str]] = {
         *_SEE_CLOSING,
         *_ALL_SHOPS,
         *_ALL_WAREHOUSES,
+        *_OF_SALES,
+        *_OF_STOCK,
+        *_OF_BOOKS,
         "orders.review_order",
         "finance.review_finance",
         "logistics.review_logistics",
@@ -207,7 +232,7 @@ ROLES: dict[str, list[str]] = {
 }
 
 # Also the packages' apps whose permissions a role holds: they come after ours and have none yet.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "worker", "bulk", "site", "auth", "admin")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "reports", "worker", "bulk", "site", "auth", "admin")
 
 
 def create() -> None:

@@ -54,6 +54,7 @@ class Credit(Signed):
             ),
             models.CheckConstraint(condition=Q(ground__in=CreditGround.values), name="finance_credit_ground"),
         ]
+        indexes = [models.Index(fields=["at"], name="finance_credit_by_at")]
 
     def __str__(self) -> str:
         return f"{self.source} {plain(self.amount)}"

@@ -205,6 +205,12 @@ class OrderBalance(models.Model):
                 condition=Q(receivable__gte=0, advance__gte=0), name="finance_orderbalance_never_negative"
             ),
         ]
+        # Few orders have a balance: those are found without looking at the others.
+        indexes = [
+            models.Index(
+                fields=["order"], condition=Q(receivable__gt=0) | Q(advance__gt=0), name="finance_orderbalance_open"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id}: {plain(self.receivable)} / {plain(self.advance)}"

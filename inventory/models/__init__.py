@@ -176,6 +176,7 @@ class Move(Signed):
                 condition=Q(on_hand_after__gte=0, value_after__gte=0), name="inventory_move_balance"
             ),
         ]
+        indexes = [models.Index(fields=["at"], name="inventory_move_by_at")]
 
     def __str__(self) -> str:
         return f"{self.source} {plain(self.quantity)}"

@@ -262,6 +262,7 @@ class Inspection(Signed):
                 name="logistics_inspection_warehouse",
             ),
         ]
+        indexes = [models.Index(fields=["at"], name="logistics_inspection_by_at")]
 
     def __str__(self) -> str:
         return f"{self.get_disposition_display()} {plain(self.quantity)}"

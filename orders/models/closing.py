@@ -100,6 +100,7 @@ class ClosingRecord(Signed):
                 name="orders_closingrecord_alternates",
             ),
         ]
+        indexes = [models.Index(fields=["at"], name="orders_closingrecord_by_at")]
 
     def __str__(self) -> str:
         return self.number

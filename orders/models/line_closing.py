@@ -39,6 +39,7 @@ class LineClosing(Signed):
             models.CheckConstraint(condition=models.Q(party__in=Party.values), name="orders_lineclosing_party"),
             models.CheckConstraint(condition=~models.Q(reason=""), name="orders_lineclosing_reason"),
         ]
+        indexes = [models.Index(fields=["at"], name="orders_lineclosing_by_at")]
 
     def __str__(self) -> str:
         return f"{self.line} × {plain(self.quantity)}"

@@ -165,6 +165,11 @@ class Product(Recorded):
     price = FixedPointField(_("price"), help_text=_("Per unit, tax included."))
     currency = currency_field()
     tax_rate = FixedPointField(_("tax rate"), default=ZERO, help_text=_("0.13 for 13 %."))
+    reorder_level = FixedPointField(
+        _("stock alert level"),
+        default=ZERO,
+        help_text=_("With less than this available in all warehouses together, stock is to be ordered. 0: no alert."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
 
     class Meta:
@@ -173,6 +178,7 @@ class Product(Recorded):
         constraints = [
             known_currency("orders_product_currency"),
             models.CheckConstraint(condition=models.Q(price__gte=0), name="orders_product_price"),
+            models.CheckConstraint(condition=models.Q(reorder_level__gte=0), name="orders_product_reorder_level"),
             models.CheckConstraint(
                 condition=models.Q(tax_rate__gte=0, tax_rate__lt=1), name="orders_product_tax_rate"
             ),

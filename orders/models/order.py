@@ -290,6 +290,11 @@ class Order(Recorded, FSMModel):
             # Few orders are on hold or to be cancelled: those are found without looking at the others.
             models.Index(fields=["held_at"], condition=models.Q(held_at__isnull=False), name="orders_order_on_hold"),
             models.Index(
+                fields=["cancelled_at"],
+                condition=models.Q(cancelled_at__isnull=False),
+                name="orders_order_by_cancelled",
+            ),
+            models.Index(
                 fields=["cancel_requested_at"],
                 condition=models.Q(cancel_requested_at__isnull=False),
                 name="orders_order_to_be_cancelled",

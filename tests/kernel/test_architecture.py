@@ -14,13 +14,14 @@ from erp.kernel.fields import FixedPointField
 from erp.kernel.fsm import StatusField
 from erp.kernel.history import HistoryRow, Recorded, Signed
 from erp.kernel.models import Counter, OutboxEvent
+from erp.reports.models import Right
 from erp.worker.models import Worker
 from finance.models import OrderBalance, Period, VoucherLine
 from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLine
 from logistics.models import ReturnLine, ShipmentLine
 
 # From the ground up: foreign keys point to the same app or to one before it.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "worker", "bulk", "site", "erp")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "reports", "worker", "bulk", "site", "erp")
 
 # Models whose changes leave no history row, each with what stands for it.
 WITHOUT_HISTORY = {
@@ -38,6 +39,7 @@ WITHOUT_HISTORY = {
     StockTakeLine: "append-only, recorded with its stock-take",
     ShipmentLine: "recorded with its shipment, which is changed whenever it is",
     ReturnLine: "recorded with its return, which is changed whenever it is",
+    Right: "has no table: it carries the rights to reports",
 }
 
 

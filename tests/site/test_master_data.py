@@ -202,6 +202,7 @@ def test_a_product_keeps_sku_and_kind(closer: User) -> None:
         "price": "1",
         "currency": "CNY",
         "tax_rate": "0",
+        "reorder_level": "0",
         "sku": "X",
         "kind": "service",
     }

@@ -1,0 +1,1 @@
+"""Grouped reads behind the reports: few queries, whatever the number of rows."""
