@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "finance",
     "inventory",
     "logistics",
+    "erp.files",
     "erp",
     "erp.site",
     # Before the admin, whose templates it replaces.
@@ -144,6 +145,8 @@ FORMAT_MODULE_PATH = ["erp.formats"]
 # Files: served by WhiteNoise straight from the apps, so that nothing must be collected first.
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
+# What people keep with documents: given out by our own page only, so it has no address of its own.
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / "media"))
 
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 

@@ -23,6 +23,7 @@ from finance.models import (
     Purpose,
     Refund,
     RefundState,
+    Statement,
     TakenBack,
     Voucher,
     WriteOff,
@@ -58,6 +59,10 @@ def taken_back(user: User) -> Any:
 
 def vouchers(user: User) -> Any:
     return Voucher.objects.visible_to(user)
+
+
+def statements(user: User) -> Any:
+    return Statement.objects.visible_to(user)
 
 
 class LedgerLine(NamedTuple):

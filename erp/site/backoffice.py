@@ -33,12 +33,16 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
-        from erp.site import language, views
+        from erp.site import files, language, statements, views
 
         view = self.admin_view(views.act)
         return [
             path("acts/<slug:name>/", view, name="act"),
             path("acts/<slug:name>/<str:pk>/", view, name="act"),
+            path("statements/", self.admin_view(statements.new), name="statement"),
+            path("files/<uuid:pk>/", self.admin_view(files.download), name="file"),
+            path("files/<uuid:pk>/wrong/", self.admin_view(files.wrong), name="file_wrong"),
+            path("files/<slug:document>/<int:pk>/", self.admin_view(files.add), name="file_add"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

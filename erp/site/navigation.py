@@ -58,12 +58,14 @@ MODULES = (
             "logistics.Return": "assignment_return",
             "logistics.Inspection": "search_check",
             "logistics.TrackingEvent": "pin_drop",
+            "files.File": "attach_file",
         },
     ),
     Module(
         _("Finance"),
         {
             "finance.Payment": "payments",
+            "finance.Statement": "account_balance",
             "finance.Refund": "currency_exchange",
             "finance.Allowance": "sell",
             "finance.WriteOff": "money_off",
@@ -103,6 +105,9 @@ MODULES = (
 # Read within the documents they belong to, and found from their pages.
 WITHIN = frozenset(
     {
+        "files.WrongFile",
+        "finance.StatementLine",
+        "finance.StatementMatch",
         "finance.VoucherLine",
         "inventory.ReceiptLine",
         "inventory.TransferLine",

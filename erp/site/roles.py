@@ -27,6 +27,9 @@ _SEE_SHIPMENTS = [
     for model in ("shipment", "shipmentline", "trackingevent", "return", "returnline", "inspection")
 ]
 _SEE_MONEY = ["finance.view_payment", "finance.view_refund", "finance.view_allowance"]
+_SEE_FILES = ["files.view_file", "files.view_wrongfile"]
+_KEEP_FILES = [*_SEE_FILES, "files.add_file"]
+_SEE_STATEMENTS = ["finance.view_statement", "finance.view_statementline", "finance.view_statementmatch"]
 _SEE_STOCK = ["inventory.view_stocklevel", "inventory.view_warehouse", "inventory.view_reservation"]
 _SEE_COUNTS = ["inventory.view_stocktake", "inventory.view_stocktakeline"]
 _SEE_TRANSFERS = ["inventory.view_transfer", "inventory.view_transferline"]
@@ -48,6 +51,7 @@ SYSTEM_TASKS = "系统任务"
 ROLES: dict[str, list[str]] = {
     "业务员": [
         *_EVERYBODY,
+        *_SEE_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
         *_SEE_STOCK,
@@ -62,6 +66,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "客服": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
         *_SEE_CLOSING,
@@ -75,6 +80,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "仓管员": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_STOCK,
         *_SEE_COUNTS,
@@ -92,6 +98,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "物流": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_STOCK,
         *_SEE_CLOSING,
@@ -105,8 +112,10 @@ ROLES: dict[str, list[str]] = {
     ],
     "财务": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
+        *_SEE_STATEMENTS,
         *_SEE_LEDGER,
         *_SEE_STOCK,
         *_SEE_COUNTS,
@@ -128,15 +137,19 @@ ROLES: dict[str, list[str]] = {
     ],
     "出纳": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_MONEY,
+        *_SEE_STATEMENTS,
         *_ALL_SHOPS,
         "finance.report_payment",
         "finance.pay_refund",
     ],
     "财务主管": [
         *_EVERYBODY,
+        *_SEE_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
+        *_SEE_STATEMENTS,
         *_SEE_LEDGER,
         *_SEE_STOCK,
         *_SEE_COUNTS,
@@ -151,6 +164,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "系统管理员": [
         *_EVERYBODY,
+        *_SEE_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
         *_SEE_LEDGER,
@@ -206,7 +220,7 @@ ROLES: dict[str, list[str]] = {
 }
 
 # Also the packages' apps whose permissions a role holds: they come after ours and have none yet.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "auth", "admin")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "files", "auth", "admin")
 
 
 def create() -> None:

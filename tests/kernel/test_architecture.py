@@ -13,12 +13,12 @@ from erp.kernel.fields import FixedPointField
 from erp.kernel.fsm import StatusField
 from erp.kernel.history import HistoryRow, Recorded, Signed
 from erp.kernel.models import Counter, OutboxEvent
-from finance.models import OrderBalance, Period, VoucherLine
+from finance.models import OrderBalance, Period, StatementLine, VoucherLine
 from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLine
 from logistics.models import ReturnLine, ShipmentLine
 
 # From the ground up: foreign keys point to the same app or to one before it.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "site", "erp")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "files", "site", "erp")
 
 # Models whose changes leave no history row, each with what stands for it.
 WITHOUT_HISTORY = {
@@ -28,6 +28,7 @@ WITHOUT_HISTORY = {
     OrderBalance: "the sum of voucher lines, which are append-only",
     Period: "counts its vouchers; closing stamps who and when, and its digest seals it",
     VoucherLine: "append-only, signed by its voucher",
+    StatementLine: "append-only, signed by its statement",
     ReceiptLine: "append-only, signed by its receipt",
     TransferLine: "append-only, signed by its transfer",
     StockTakeLine: "append-only, recorded with its stock-take",
@@ -103,7 +104,7 @@ def test_every_change_of_business_data_can_be_told(model: type[models.Model]) ->
     assert [recorded, signed, model in WITHOUT_HISTORY].count(True) == 1
 
 
-@pytest.mark.parametrize("model", [VoucherLine, ReceiptLine, StockTakeLine, TransferLine])
+@pytest.mark.parametrize("model", [VoucherLine, StatementLine, ReceiptLine, StockTakeLine, TransferLine])
 def test_lines_without_history_of_their_own_never_change(model: Any) -> None:
     assert model.append_only
 
