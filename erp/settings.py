@@ -183,6 +183,9 @@ UNFOLD = {
     "SIDEBAR": {"show_search": False, "navigation": "erp.site.navigation.sidebar"},
 }
 
+# A page of 500 lines has more fields than the default of 1,000.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4_000
+
 # Security: HTTPS is expected wherever the product is reachable from outside.
 _local = DEBUG or set(ALLOWED_HOSTS) <= {"127.0.0.1", "localhost", "testserver"}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not _local

@@ -45,6 +45,12 @@ def refunds(user: User) -> Any:
     return Refund.objects.visible_to(user)
 
 
+def refunds_to_decide(user: User) -> Any:
+    """Requested refunds in scope, the oldest first."""
+    waiting = Refund.objects.visible_to(user).filter(status=RefundState.REQUESTED)
+    return waiting.select_related("order", "payment", "requested_by").order_by("requested_at", "pk")
+
+
 def allowances(user: User) -> Any:
     return Allowance.objects.visible_to(user)
 

@@ -33,7 +33,7 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
-        from erp.site import files, language, statements, views
+        from erp.site import dispatching, files, language, refunding, statements, views
 
         view = self.admin_view(views.act)
         return [
@@ -43,6 +43,8 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
             path("files/<uuid:pk>/", self.admin_view(files.download), name="file"),
             path("files/<uuid:pk>/wrong/", self.admin_view(files.wrong), name="file_wrong"),
             path("files/<slug:document>/<int:pk>/", self.admin_view(files.add), name="file_add"),
+            path("dispatch/", self.admin_view(dispatching.dispatch), name="dispatch"),
+            path("refunds/", self.admin_view(refunding.queue), name="refunds"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,17 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.errors import Text
+from erp.site import dispatching, refunding, statements
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that is no list: its address, and whom it is for."""
+
+    title: Text
+    icon: str
+    name: str
+    is_for: Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +33,12 @@ class Module:
     One part of the sidebar.
 
     :ivar lists: the models whose lists it opens, each with the symbol beside it.
+    :ivar pages: what people work through there, above the lists.
     """
 
     title: Text
     lists: Mapping[str, str]
+    pages: Sequence[Page] = ()
 
 
 MODULES = (
@@ -60,6 +73,7 @@ MODULES = (
             "logistics.TrackingEvent": "pin_drop",
             "files.File": "attach_file",
         },
+        (Page(_("Dispatch by scanning"), "barcode_scanner", "dispatch", dispatching.may),),
     ),
     Module(
         _("Finance"),
@@ -76,6 +90,10 @@ MODULES = (
             "finance.Period": "calendar_month",
             "finance.Account": "account_tree",
         },
+        (
+            Page(_("Bring in a bank statement"), "upload_file", "statement", statements.may_keep),
+            Page(_("Refunds to approve"), "approval", "refunds", refunding.may),
+        ),
     ),
     Module(
         _("Master data"),
@@ -126,6 +144,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
+    for page in module.pages:
+        if page.is_for(request.user):
+            yield {"title": page.title, "icon": page.icon, "link": reverse(f"admin:{page.name}")}
     for label, icon in module.lists.items():
         model = apps.get_model(label)
         if admin.site.get_model_admin(model).has_view_permission(request):

@@ -86,7 +86,7 @@ def new(request: HttpRequest) -> HttpResponse:
     """
     user = request.user
     assert isinstance(user, User)
-    if not may_use(user, Use.KEEP):
+    if not may_keep(user):
         permit(user, RIGHTS[Use.CONFIRM])
     if request.method != "POST":
         return _ask(request, FileForm(user=user))
@@ -94,6 +94,10 @@ def new(request: HttpRequest) -> HttpResponse:
         return _take_over(request, user)
     form = FileForm(request.POST, request.FILES, user=user)
     return _look(request, form, user) if form.is_valid() else _ask(request, form)
+
+
+def may_keep(user: User) -> bool:
+    return may_use(user, Use.KEEP)
 
 
 def _ask(request: HttpRequest, form: FileForm, problems: Sequence[str] = (), status: int = 200) -> HttpResponse:
