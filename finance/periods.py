@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -24,8 +25,11 @@ from erp.kernel.transitions import permit
 from finance import selectors
 from finance.facts import voucher_digest
 from finance.models import Payment, PaymentState, Period, ProposalState, Voucher, WriteOff
-from orders.contract import Block, Check, Finding
+from orders.contract import Block, Check, Finding, Link
 from orders.selectors import company_day
+
+# A list longer than that is worked off from the list of its documents.
+MOST_LINKS = 50
 
 NOT_OVER = Check(
     "finance.period_not_over",
@@ -143,8 +147,9 @@ def earlier_periods_closed(period: Period) -> Iterable[Finding]:
     earlier = Period.objects.filter(
         currency=period.currency, first_day__lt=period.first_day, closed_at__isnull=True
     ).order_by("first_day")
-    months = [f"{other.first_day:%Y-%m}" for other in earlier]
-    yield EARLIER_OPEN.finding(None, not months, periods=Listing(months))
+    months = {other.pk: f"{other.first_day:%Y-%m}" for other in earlier}
+    links = [Link("finance.period", str(pk), month) for pk, month in months.items()]
+    yield EARLIER_OPEN.finding(None, not months, links=links, periods=Listing(months.values()))
 
 
 def payments_decided(period: Period) -> Iterator[Finding]:
@@ -152,16 +157,24 @@ def payments_decided(period: Period) -> Iterator[Finding]:
     open_payments = Payment.objects.filter(
         order__currency=period.currency, status=PaymentState.REPORTED, received_at__lt=_end(period)
     ).order_by("pk")
-    numbers = list(open_payments.values_list("number", flat=True))
-    yield UNDECIDED.finding(None, not numbers, last_day=Day(period.last_day), payments=Listing(numbers))
+    numbers, links = linked("finance.payment", open_payments)
+    yield UNDECIDED.finding(None, not numbers, links=links, last_day=Day(period.last_day), payments=Listing(numbers))
 
 
 def write_offs_decided(period: Period) -> Iterator[Finding]:
     open_write_offs = WriteOff.objects.filter(
         order__currency=period.currency, status=ProposalState.REQUESTED, requested_at__lt=_end(period)
     ).order_by("pk")
-    numbers = list(open_write_offs.values_list("number", flat=True))
-    yield UNAPPROVED.finding(None, not numbers, last_day=Day(period.last_day), write_offs=Listing(numbers))
+    numbers, links = linked("finance.writeoff", open_write_offs)
+    yield UNAPPROVED.finding(
+        None, not numbers, links=links, last_day=Day(period.last_day), write_offs=Listing(numbers)
+    )
+
+
+def linked(model: str, documents: Any) -> tuple[list[str], list[Link]]:
+    """The numbers of documents that stop a period, and where the first of them are found."""
+    rows = list(documents.values_list("pk", "number"))
+    return [number for _pk, number in rows], [Link(model, str(pk), number) for pk, number in rows[:MOST_LINKS]]
 
 
 def _end(period: Period) -> datetime:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F, Q, Sum
 
 from erp.kernel.money import ZERO
-from inventory.models import Move, Reservation, StockLevel, Warehouse
+from inventory.models import Move, Reservation, StockLevel, StockTakeLine, StockTakeStatus, Warehouse
 from orders.models import Line, Status
 from orders.models.order import LineKind
 from orders.selectors import lines as order_lines
@@ -26,6 +26,13 @@ def warehouses(user: User) -> Any:
 
 def levels(user: User) -> Any:
     return StockLevel.objects.visible_to(user)
+
+
+def countable(warehouse: Warehouse, user: User) -> Any:
+    """Levels of a warehouse with goods that are in no undecided stock-take there, by SKU."""
+    undecided = StockTakeLine.objects.filter(take__warehouse=warehouse, take__status=StockTakeStatus.COUNTED)
+    levels = StockLevel.objects.visible_to(user).filter(warehouse=warehouse, on_hand__gt=0)
+    return levels.exclude(product__in=undecided.values("product")).select_related("product").order_by("product__sku")
 
 
 def levels_of(products: Iterable[int], currencies: Iterable[str]) -> Any:

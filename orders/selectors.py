@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from erp.kernel.fields import fixed
@@ -27,6 +27,12 @@ def company_day(at: Any) -> date:
 
 def orders(user: User) -> Any:
     return Order.objects.visible_to(user)
+
+
+def called(number: str, user: User) -> Order | None:
+    """The order with this number, or the only one with this number of a shop."""
+    found = list(orders(user).filter(Q(number=number.upper()) | Q(external_number=number)).order_by("pk")[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def copies(order: Order, user: User) -> list[Order]:

@@ -141,6 +141,7 @@ class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[type-arg]
     list_max_show_all = 50
     list_fullwidth = True
     change_form_outer_before_template = "erp/acts.html"
+    change_form_outer_after_template = "erp/document_files.html"
     scoped_by: ClassVar[str] = ""
     formfield_overrides = {
         models.EmailField: {},

@@ -10,7 +10,10 @@ from erp.bulk import acts as bulk
 from erp.bulk.views import begin
 from erp.kernel.acting import Decision
 from erp.kernel.models import User
-from erp.site import orderpage
+from erp.site import orderpage, statements
+from finance import matching
+from finance.admin import StatementAdmin
+from finance.models import Statement
 from orders.admin import OrderAdmin
 from orders.models import Order
 
@@ -43,4 +46,23 @@ class OrderPage(OrderAdmin):
         user = request.user
         assert isinstance(user, User)
         context.update(orderpage.context(obj, user, Decision(by=user, at=timezone.now())))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+@admin.register(Statement)
+class StatementPage(StatementAdmin):
+    """A bank statement beside the payments of every order it names, as they are now."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        user = request.user
+        assert isinstance(user, User)
+        context["groups"] = statements.groups(matching.examine_statement(obj, user))
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -36,6 +36,7 @@ from orders.services import catalogue, copying, waiving
 _NONE = [("", "—")]
 _CHOOSE = [("", _("Please choose"))]
 _SUGGESTED = 300
+SEES_STOCK = "inventory.view_stocklevel"
 
 
 def column(model: Any, name: str, **kwargs: Any) -> PlainTextField:
@@ -140,7 +141,15 @@ class ResumeForm(ActForm):
 
 
 class RowForm(forms.Form):
-    """One of several lines; empty ones are left out."""
+    """One of several lines, for one user; empty ones are left out."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What depends on the user."""
 
 
 def _methods() -> list[tuple[str, str]]:
@@ -574,12 +583,39 @@ class CountForm(ActForm):
     reference = column(StockTake, "reference", help_text=_("A warehouse books each count sheet only once."))
 
 
+def _shown(label: Any) -> forms.CharField:
+    """Something to read among what is typed: no key goes there, and nobody listens to what it sends."""
+    widget = forms.TextInput(attrs={"readonly": True, "tabindex": "-1", "class": "shown"})
+    return forms.CharField(label=label, required=False, widget=widget)
+
+
 class CountLineForm(RowForm):
+    """
+    A product that should lie there, or one that somebody found. The former, left empty, was not counted.
+
+    What the books say stands beside it for those who may see stock.
+    """
+
     sku = column(Product, "sku", required=True, widget=forms.TextInput(attrs={"list": "products"}))
-    quantity = FixedPointFormField(label=_("Counted quantity"))
+    name = _shown(_("Product"))
+    book = _shown(_("In the books"))
+    quantity = FixedPointFormField(label=_("Counted quantity"), required=False)
     unit_cost = FixedPointFormField(
         label=_("Unit cost"), required=False, help_text=_("Only for goods of which none is on hand; tax excluded.")
     )
+
+    def prepare(self) -> None:
+        if not self.user.has_perm(SEES_STOCK):
+            del self.fields["book"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors or data.get("quantity") is not None:
+            return data
+        if data.get("name") and data.get("unit_cost") is None:
+            return {}
+        self.add_error("quantity", _("Say how much was counted; nothing found is 0."))
+        return data
 
 
 def suggested_products(form: type[RowForm]) -> list[Product]:

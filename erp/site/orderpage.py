@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Q, prefetch_related_objects
 
+from erp.files import selectors as file_selectors
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Text
 from erp.kernel.models import User
@@ -89,6 +90,7 @@ def context(order: Order, user: User, decision: Decision) -> dict[str, Any]:
         "reviews": _reviews(order, user, batch),
         "waivers": _waivers(order, user),
         "records": _records(order, user),
+        "files": file_selectors.of_order(order, user),
         "timeline": entries,
         "held_reason": _name_of(order.held_reason),
         "cancel_reason": _name_of(order.cancel_reason),

@@ -129,13 +129,21 @@ class _Page:
 
     @cached_property
     def rows(self) -> Any:
-        form, begun = self.act.row_form, self.act.rows_of(self.subject)
+        form, begun = self.act.row_form, self.act.rows_of(self.subject, self.user)
         if form is None or begun is None:
             return None
         posted = self.request.POST if self.request.method == "POST" and "more" not in self.request.POST else None
         initial = _typed_rows(self.request, form) if "more" in self.request.POST else begun
         formset = forms.formset_factory(form, extra=_ROWS, max_num=_MOST_ROWS, absolute_max=_MOST_ROWS)
-        return formset(posted, initial=None if posted else initial, prefix="rows")
+        kwargs = {"user": self.user}
+        rows = formset(posted, initial=None if posted else initial, prefix="rows", form_kwargs=kwargs)
+        self._put_cursor(rows)
+        return rows
+
+    def _put_cursor(self, rows: Any) -> None:
+        """After “More lines” into the first empty one: whoever scans goes on at once."""
+        if "more" in self.request.POST and rows.extra_forms:
+            next(iter(rows.extra_forms[0].fields.values())).widget.attrs["autofocus"] = True
 
     def _rows_are_valid(self) -> bool:
         return self.rows is None or self.rows.is_valid()

@@ -8,21 +8,22 @@ possible after the order's closing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel import outbox, setwise
+from erp.kernel import fsm, outbox, setwise
 from erp.kernel.acting import Decision, current
 from erp.kernel.errors import DomainError
 from erp.kernel.locks import Locks
 from erp.kernel.models import User
 from erp.kernel.money import ZERO, check_positive, minor_units
 from erp.kernel.numbering import numbers
-from erp.kernel.transitions import advance, ready
+from erp.kernel.transitions import advance, ready, wrong_state
 from erp.kernel.validation import column
 from finance.models import Credit, CreditGround, Ground, Payment, PaymentState, Purpose, Refund
 from finance.models.refund import OPEN
@@ -162,26 +163,66 @@ def approve_refunds(refund_ids: Iterable[int], *, decision: Decision) -> list[Re
     :raises ReceiverApproves: the goods it is for were received by the same person.
     :raises NothingOverpaid: :raises NoLongerOverpaid: meanwhile less is overpaid.
     """
+    with _approving(refund_ids, decision) as approval:
+        for _refund, reasons in approval.refused:
+            raise reasons[0]
+        return approval.approved
+
+
+def approve_those_possible(refund_ids: Iterable[int], *, decision: Decision) -> Approval:
+    """
+    As :func:`approve_refunds`, but what cannot be approved stays requested, with every reason, and the others are.
+
+    :raises NotFound: :raises Forbidden: ``finance.approve_refund`` is missing.
+    """
+    with _approving(refund_ids, decision) as approval:
+        return approval
+
+
+@dataclass(slots=True)
+class Approval:
+    """What became of several refunds, in the order of their keys."""
+
+    approved: list[Refund] = field(default_factory=list)
+    refused: list[tuple[Refund, list[DomainError]]] = field(default_factory=list)
+
+
+@contextmanager
+def _approving(refund_ids: Iterable[int], decision: Decision) -> Iterator[Approval]:
     with holding_of(Refund.objects, refund_ids, decision, "finance.approve_refund", closed_too=True) as (
         held,
         refunds,
     ):
-        ready(refunds, "approve")
-        for refund in refunds:
-            if refund.requested_by_id == decision.by.pk:
-                raise RequesterApproves(name=decision.by.name, number=refund.number)
         # Also where a refund was rejected and asked for again by hand, which no receipt of goods has raised.
         received = set(
             Credit.objects.filter(order__in=held, ground=CreditGround.RETURN, by=decision.by).values_list(
                 "order_id", flat=True
             )
         )
+        left, approval = _Left(held.values()), Approval()
         for refund in refunds:
-            if refund.goods_received_by_id == decision.by.pk or refund.order_id in received:
-                raise ReceiverApproves(name=decision.by.name, number=refund.number)
-        _Left(held.values()).take(refunds)
-        advance(refunds, "approve")
-        return refunds
+            reasons = list(_against_approval(refund, received, left, decision.by))
+            if reasons:
+                approval.refused.append((refund, reasons))
+            else:
+                left.take([refund])
+                approval.approved.append(refund)
+        advance(approval.approved, "approve")
+        yield approval
+
+
+def _against_approval(refund: Refund, received: Collection[int], left: _Left, by: User) -> Iterator[DomainError]:
+    """Every reason why somebody may not approve a refund."""
+    if not fsm.can_proceed(refund.approve):
+        # What was decided already is decided, whoever asks.
+        yield wrong_state(refund, "approve")
+        return
+    if refund.requested_by_id == by.pk:
+        yield RequesterApproves(name=by.name, number=refund.number)
+    if refund.goods_received_by_id == by.pk or refund.order_id in received:
+        yield ReceiverApproves(name=by.name, number=refund.number)
+    if refund.amount > left.over[refund.order_id]:
+        yield _more_than_overpaid(refund, left)
 
 
 def approve_refund(refund_id: int, *, decision: Decision) -> Refund:

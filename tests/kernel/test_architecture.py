@@ -16,12 +16,12 @@ from erp.kernel.history import HistoryRow, Recorded, Signed
 from erp.kernel.models import Counter, OutboxEvent
 from erp.reports.models import Right
 from erp.worker.models import Worker
-from finance.models import OrderBalance, Period, VoucherLine
+from finance.models import OrderBalance, Period, StatementLine, VoucherLine
 from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLine
 from logistics.models import ReturnLine, ShipmentLine
 
 # From the ground up: foreign keys point to the same app or to one before it.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "reports", "worker", "bulk", "site", "erp")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "files", "reports", "worker", "bulk", "site", "erp")
 
 # Models whose changes leave no history row, each with what stands for it.
 WITHOUT_HISTORY = {
@@ -34,6 +34,7 @@ WITHOUT_HISTORY = {
     BulkRun: "says who asked for what and when; what it does is in the history of the orders",
     BulkItem: "what became of one order of a run",
     VoucherLine: "append-only, signed by its voucher",
+    StatementLine: "append-only, signed by its statement",
     ReceiptLine: "append-only, signed by its receipt",
     TransferLine: "append-only, signed by its transfer",
     StockTakeLine: "append-only, recorded with its stock-take",
@@ -110,7 +111,7 @@ def test_every_change_of_business_data_can_be_told(model: type[models.Model]) ->
     assert [recorded, signed, model in WITHOUT_HISTORY].count(True) == 1
 
 
-@pytest.mark.parametrize("model", [VoucherLine, ReceiptLine, StockTakeLine, TransferLine])
+@pytest.mark.parametrize("model", [VoucherLine, StatementLine, ReceiptLine, StockTakeLine, TransferLine])
 def test_lines_without_history_of_their_own_never_change(model: Any) -> None:
     assert model.append_only
 

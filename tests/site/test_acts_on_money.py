@@ -108,6 +108,7 @@ def test_a_period_is_not_closed_over_undecided_payments(accountant: User) -> Non
     assert asked.context["preview"].is_blocked
     assert response.status_code == 409
     assert "neither confirmed nor rejected" in response.content.decode()
+    assert f'href="{page(the(Payment, status=PaymentState.REPORTED))}"' in asked.content.decode()
     assert fresh(period).closed_at is None
 
 

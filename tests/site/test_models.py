@@ -14,6 +14,9 @@ from erp.kernel.acting import acting
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import Counter, OutboxEvent, User
 from finance.models import Credit
+from finance.services import payments
+from finance.services.payments import PaymentDraft
+from finance.services.statements import Use
 from inventory.models import Warehouse, WarehouseScope
 from logistics.models import Carrier, Shipment, TrackingEvent
 from logistics.services import shipping
@@ -30,8 +33,10 @@ from tests.factories import (
     receive,
     transfer,
 )
+from tests.files.keeping import keep, mark
 from tests.finance.giving_up import allowed, one_line, written_off
 from tests.finance.refunding import paid
+from tests.finance.statements import take
 from tests.logistics.returning import approved, received
 from tests.orders.closings import set_policy, waive, without_tracking
 from tests.site.clicking import changelist, page, sign_in
@@ -86,6 +91,10 @@ def furnished() -> None:
     paid(given_up, "50")
     waive(without_tracking(shop=order.shop), "logistics.tracking_missing")
     set_policy("logistics.tracking_missing", "ignore", shop=order.shop)
+    banked = PaymentDraft(OrderFactory(shop=order.shop).pk, "bank", "B-1", Decimal(60))
+    payments.report_payment(banked, decision=decide(actor("cashier")))
+    take([(60, "B-1")], Use.CONFIRM)
+    mark(keep(shipment))
     line = order.lines.all()[0]
     with acting(decide(actor("salesperson"))):
         LineClosing.objects.bulk_create(

@@ -19,6 +19,7 @@ from orders.services.holds import hold_order
 from tests.database import unchanged
 from tests.factories import OrderFactory, ProductFactory, UserFactory, WarehouseFactory, actor, count, decide
 from tests.finance.giving_up import allowance, one_line, write_off
+from tests.finance.statements import kept
 from tests.logistics.returning import approved, requested
 from tests.orders.closings import without_tracking
 from tests.site.clicking import act_url, filled_in, page, sign_in
@@ -104,6 +105,8 @@ SUBJECTS: dict[str, Callable[[], Any]] = {
     "request-write-off": lambda: OrderFactory(delivered=True),
     "approve-write-off": lambda: write_off(one_line(), "1"),
     "reject-write-off": lambda: write_off(one_line(), "1"),
+    "confirm-statement": lambda: kept(),
+    "report-statement": lambda: kept(),
     "receive-stock": lambda: WarehouseFactory(),
     "transfer-stock": lambda: WarehouseFactory(),
     "count-stock": lambda: WarehouseFactory(),

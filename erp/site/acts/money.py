@@ -10,8 +10,10 @@ from erp.kernel.acting import Decision
 from erp.kernel.money import ZERO
 from erp.site import about, forms
 from erp.site.act import Act, Call, Done, Preview
+from erp.site.statements import told
 from finance import periods
 from finance import selectors as finance_selectors
+from finance.matching import Verdict
 from finance.models import (
     Allowance,
     Payment,
@@ -20,9 +22,11 @@ from finance.models import (
     ProposalState,
     Refund,
     RefundState,
+    Statement,
     WriteOff,
 )
-from finance.services import allowances, lowering, payments, refunds, write_offs
+from finance.services import allowances, lowering, payments, refunds, statements, write_offs
+from finance.services.statements import Use
 from orders.contract import Batch
 from orders.models import Act as Catalogue
 
@@ -198,6 +202,27 @@ def on_proposals() -> Iterable[Act]:
     )
 
 
+def on_statements() -> Iterable[Act]:
+    yield Act(
+        "confirm-statement",
+        _("Confirm what fits"),
+        "finance.confirm_payment",
+        _confirm_statement,
+        model=Statement,
+        about=about.statement(Verdict.MATCHED),
+        consequence=_("The money is there: every payment that fits is posted and counts for its order."),
+    )
+    yield Act(
+        "report-statement",
+        _("Report what is missing"),
+        "finance.report_payment",
+        _report_statement,
+        model=Statement,
+        about=about.statement(Verdict.PROPOSED),
+        consequence=_("Each is reported for the order its line names; finance confirms it."),
+    )
+
+
 def on_periods() -> Iterable[Act]:
     yield Act(
         "close-period",
@@ -296,6 +321,16 @@ def _approve_write_off(call: Call) -> Done:
 def _reject_write_off(call: Call) -> Done:
     write_off = write_offs.reject_write_off(call.subject.pk, decision=call.decision)
     return Done(_("Write-off %(number)s is rejected.") % {"number": write_off.number}, write_off.order)
+
+
+def _confirm_statement(call: Call) -> Done:
+    taken = statements.use_statement(call.subject.pk, Use.CONFIRM, decision=call.decision)
+    return Done(told(taken, Use.CONFIRM), taken.statement)
+
+
+def _report_statement(call: Call) -> Done:
+    taken = statements.use_statement(call.subject.pk, Use.REPORT, decision=call.decision)
+    return Done(told(taken, Use.REPORT), taken.statement)
 
 
 def _close_period(call: Call) -> Done:

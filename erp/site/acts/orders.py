@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from erp.kernel import fsm
 from erp.kernel.acting import Decision
+from erp.kernel.models import User
 from erp.kernel.money import ZERO
 from erp.site import forms
 from erp.site.act import Act, Call, Done, Preview
@@ -328,7 +329,7 @@ def _copy(call: Call) -> Done:
 _MOST_LINES = 100
 
 
-def _lines_to_change(order: Any) -> list[Mapping[str, Any]] | None:
+def _lines_to_change(order: Any, user: User) -> list[Mapping[str, Any]] | None:
     lines = [line for line in order.lines.order_by("no") if not line.is_shipping_fee]
     if order.status != Status.NEW or len(lines) > _MOST_LINES:
         return None
