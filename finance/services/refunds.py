@@ -221,8 +221,9 @@ def _against_approval(refund: Refund, received: Collection[int], left: _Left, by
         yield RequesterApproves(name=by.name, number=refund.number)
     if refund.goods_received_by_id == by.pk or refund.order_id in received:
         yield ReceiverApproves(name=by.name, number=refund.number)
-    if refund.amount > left.over[refund.order_id]:
-        yield _more_than_overpaid(refund, left)
+    error = left.beyond(refund)
+    if error is not None:
+        yield error
 
 
 def approve_refund(refund_id: int, *, decision: Decision) -> Refund:
@@ -402,6 +403,7 @@ class _Left:
         self.orders = {order.pk: order for order in orders}
         self.over = {pk: -order.owed for pk, order in self.orders.items()}
         self.pending: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        self.taken: dict[int, Decimal] = defaultdict(lambda: ZERO)
         self.payments: dict[int, list[Payment]] = defaultdict(list)
         overpaid = [pk for pk, amount in self.over.items() if amount > 0]
         if overpaid:
@@ -427,25 +429,32 @@ class _Left:
             raise AlreadyRefunding(**figures, overpaid=order.money(over))
         raise MoreThanOverpaid(**figures, overpaid=order.money(over), left=order.money(left))
 
+    def beyond(self, refund: Refund) -> NothingOverpaid | NoLongerOverpaid | None:
+        """Why a refund asked for before goes beyond what is overpaid by now, together with those taken."""
+        order, over = refund.order, self.over[refund.order_id]
+        amount = self.taken[order.pk] + refund.amount
+        if over <= 0:
+            return NothingOverpaid(number=order.number, amount=order.money(refund.amount))
+        if amount > over:
+            return NoLongerOverpaid(
+                number=order.number,
+                overpaid=order.money(over),
+                refund=refund.number,
+                amount=order.money(amount),
+            )
+        return None
+
     def take(self, refunds: Iterable[Refund]) -> None:
         """
         Refunds asked for before are, together, within what is overpaid.
 
         :raises NothingOverpaid: :raises NoLongerOverpaid:
         """
-        taken: dict[int, Decimal] = defaultdict(lambda: ZERO)
         for refund in refunds:
-            order, over = refund.order, self.over[refund.order_id]
-            taken[order.pk] += refund.amount
-            if over <= 0:
-                raise NothingOverpaid(number=order.number, amount=order.money(refund.amount))
-            if taken[order.pk] > over:
-                raise NoLongerOverpaid(
-                    number=order.number,
-                    overpaid=order.money(over),
-                    refund=refund.number,
-                    amount=order.money(taken[order.pk]),
-                )
+            error = self.beyond(refund)
+            if error is not None:
+                raise error
+            self.taken[refund.order_id] += refund.amount
 
 
 def _build(draft: RefundDraft, payment: Payment, party: str) -> Refund:

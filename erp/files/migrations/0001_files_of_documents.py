@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("finance", "0002_bank_statements"),
+        ("finance", "0003_bank_statements"),
         ("logistics", "0001_first_version"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

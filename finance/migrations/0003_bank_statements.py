@@ -10,7 +10,7 @@ import erp.kernel.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("finance", "0001_first_version"),
+        ("finance", "0002_balances_and_credits_found"),
         ("orders", "0001_first_version"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
