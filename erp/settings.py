@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "inventory",
     "logistics",
     "erp",
+    "erp.worker",
     "erp.site",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",
@@ -313,3 +314,11 @@ PERIOD_CHECKS = [
     "inventory.periods.stock_takes_decided",
     "finance.periods.books_prove",
 ]
+
+# What is done in the background, by manage.py run_worker: each does one bounded piece and says whether more waits.
+WORKER_JOBS = [
+    "erp.site.readiness.refresh",
+]
+
+# Days after which a completed order that is not closed is overdue.
+OVERDUE_DAYS = env.int("OVERDUE_DAYS", default=7)

@@ -7,8 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from erp.kernel.acting import Decision
+from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
 from erp.site import orderpage
+from erp.site.models import Readiness, SavedView
 from orders.admin import OrderAdmin
 from orders.models import Order
 
@@ -30,3 +32,18 @@ class OrderPage(OrderAdmin):
         assert isinstance(user, User)
         context.update(orderpage.context(obj, user, Decision(by=user, at=timezone.now())))
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+@admin.register(Readiness)
+class ReadinessAdmin(DocumentAdmin):
+    list_display = ("order", "version", "ready", "codes", "checked_at")
+    list_select_related = ("order",)
+    list_filter = ("ready",)
+    structures = frozenset({"blockers"})
+    scoped_by = "order"
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(DocumentAdmin):
+    list_display = ("name", "user", "query")
+    list_select_related = ("user",)

@@ -97,6 +97,7 @@ MODULES = (
             "orders.CheckPolicy": "policy",
             "kernel.OutboxEvent": "outbox",
             "kernel.Counter": "123",
+            "worker.Worker": "engineering",
         },
     ),
 )
@@ -109,6 +110,8 @@ WITHIN = frozenset(
         "inventory.StockTakeLine",
         "logistics.ShipmentLine",
         "logistics.ReturnLine",
+        "site.Readiness",
+        "site.SavedView",
     }
 )
 

@@ -134,6 +134,7 @@ ROLES: dict[str, list[str]] = {
         "finance.pay_refund",
     ],
     "财务主管": [
+        "site.view_readiness",
         *_EVERYBODY,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
@@ -150,6 +151,7 @@ ROLES: dict[str, list[str]] = {
         "inventory.approve_stocktake",
     ],
     "系统管理员": [
+        "site.view_readiness",
         *_EVERYBODY,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
@@ -206,7 +208,7 @@ ROLES: dict[str, list[str]] = {
 }
 
 # Also the packages' apps whose permissions a role holds: they come after ours and have none yet.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "auth", "admin")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "worker", "site", "auth", "admin")
 
 
 def create() -> None:

@@ -13,12 +13,14 @@ from erp.kernel.fields import FixedPointField
 from erp.kernel.fsm import StatusField
 from erp.kernel.history import HistoryRow, Recorded, Signed
 from erp.kernel.models import Counter, OutboxEvent
+from erp.site.models import Readiness, SavedView
+from erp.worker.models import Worker
 from finance.models import OrderBalance, Period, VoucherLine
 from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLine
 from logistics.models import ReturnLine, ShipmentLine
 
 # From the ground up: foreign keys point to the same app or to one before it.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "site", "erp")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "worker", "site", "erp")
 
 # Models whose changes leave no history row, each with what stands for it.
 WITHOUT_HISTORY = {
@@ -27,6 +29,9 @@ WITHOUT_HISTORY = {
     StockLevel: "the sum of moves and reservations, which are append-only",
     OrderBalance: "the sum of voucher lines, which are append-only",
     Period: "counts its vouchers; closing stamps who and when, and its digest seals it",
+    Worker: "a heartbeat",
+    Readiness: "what a preview found, for lists only",
+    SavedView: "a person's own bookmark",
     VoucherLine: "append-only, signed by its voucher",
     ReceiptLine: "append-only, signed by its receipt",
     TransferLine: "append-only, signed by its transfer",
