@@ -327,4 +327,8 @@ PERIOD_CHECKS = [
 # What is done in the background, by manage.py run_worker: each does one bounded piece and says whether more waits.
 WORKER_JOBS = [
     "erp.bulk.services.work",
+    "erp.site.readiness.refresh",
 ]
+
+# Days after which a completed order that is not closed is overdue.
+OVERDUE_DAYS = env.int("OVERDUE_DAYS", default=7)

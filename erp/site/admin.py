@@ -9,8 +9,10 @@ from django.utils import timezone
 from erp.bulk import acts as bulk
 from erp.bulk.views import begin
 from erp.kernel.acting import Decision
+from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
 from erp.site import orderpage, statements
+from erp.site.models import Readiness, SavedView
 from finance import matching
 from finance.admin import StatementAdmin
 from finance.models import Statement
@@ -66,3 +68,18 @@ class StatementPage(StatementAdmin):
         assert isinstance(user, User)
         context["groups"] = statements.groups(matching.examine_statement(obj, user))
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+@admin.register(Readiness)
+class ReadinessAdmin(DocumentAdmin):
+    list_display = ("order", "version", "ready", "codes", "checked_at")
+    list_select_related = ("order",)
+    list_filter = ("ready",)
+    structures = frozenset({"blockers"})
+    scoped_by = "order"
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(DocumentAdmin):
+    list_display = ("name", "user", "query")
+    list_select_related = ("user",)

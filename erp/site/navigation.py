@@ -139,6 +139,8 @@ WITHIN = frozenset(
         "inventory.StockTakeLine",
         "logistics.ShipmentLine",
         "logistics.ReturnLine",
+        "site.Readiness",
+        "site.SavedView",
     }
 )
 

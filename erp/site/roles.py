@@ -163,6 +163,7 @@ ROLES: dict[str, list[str]] = {
         "finance.pay_refund",
     ],
     "财务主管": [
+        "site.view_readiness",
         *_EVERYBODY,
         *_SEE_FILES,
         *_SEE_SHIPMENTS,
@@ -185,6 +186,7 @@ ROLES: dict[str, list[str]] = {
         "inventory.approve_stocktake",
     ],
     "系统管理员": [
+        "site.view_readiness",
         *_EVERYBODY,
         *_SEE_FILES,
         *_SEE_SHIPMENTS,

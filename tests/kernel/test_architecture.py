@@ -15,6 +15,7 @@ from erp.kernel.fsm import StatusField
 from erp.kernel.history import HistoryRow, Recorded, Signed
 from erp.kernel.models import Counter, OutboxEvent
 from erp.reports.models import Right
+from erp.site.models import Readiness, SavedView
 from erp.worker.models import Worker
 from finance.models import OrderBalance, Period, StatementLine, VoucherLine
 from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLine
@@ -33,6 +34,8 @@ WITHOUT_HISTORY = {
     Worker: "a heartbeat",
     BulkRun: "says who asked for what and when; what it does is in the history of the orders",
     BulkItem: "what became of one order of a run",
+    Readiness: "what a preview found, for lists only",
+    SavedView: "a person's own bookmark",
     VoucherLine: "append-only, signed by its voucher",
     StatementLine: "append-only, signed by its statement",
     ReceiptLine: "append-only, signed by its receipt",

@@ -133,7 +133,12 @@ def _model_with_history(manager: ast.expr) -> bool:
 
 def test_nothing_is_saved_in_part() -> None:
     """History would copy what is in memory and not in the table."""
-    assert _broken(lambda node: isinstance(node, ast.keyword) and node.arg == "update_fields") == []
+    in_part = _broken(
+        lambda node: isinstance(node, ast.keyword) and node.arg == "update_fields",
+        # Has no history, and two workers may write the same row.
+        allowed=("erp/site/readiness.py",),
+    )
+    assert in_part == []
 
 
 def test_a_status_is_given_by_transitions_only() -> None:

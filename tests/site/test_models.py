@@ -9,10 +9,13 @@ from django.contrib.admin import site
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from erp.kernel.acting import acting
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import Counter, OutboxEvent, User
+from erp.site.models import Readiness, SavedView
+from erp.worker.models import Worker
 from finance.models import Credit
 from finance.services import payments
 from finance.services.payments import PaymentDraft
@@ -75,6 +78,10 @@ def name(model: Any) -> str:
 def furnished() -> None:
     """At least one row of every model."""
     order = OrderFactory(closed=True, shipping_address={"city": "杭州市"}, shipping_fee=12)
+    seen = {"version": 1, "ready": True, "only_reviews": False, "checked_at": timezone.now()}
+    Readiness.objects.create(order=order, **seen)
+    SavedView.objects.create(user=actor("closer"), name="云杉", query="q=云杉")
+    Worker.objects.create(name="host:1", started_at=timezone.now(), seen_at=timezone.now())
     shipment = Shipment.objects.get(order=OrderFactory(shipped=True, shop=order.shop))
     shipping.note_tracking(shipment.pk, "signed", decision=decide(actor("logistician")))
     OrderFactory(paid=Decimal(5000), shop=order.shop)
