@@ -27,6 +27,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from erp.kernel.fields import FixedPointField
@@ -176,6 +177,10 @@ class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[misc]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: Any) -> HttpResponse:
         raise Http404(f"{opts.verbose_name} {object_id}")
+
+
+class ListPage(ChangeList):  # type: ignore[misc]
+    """The list of a model, for those that page it in their own way."""
 
 
 class ReadOnlyHistoryAdmin(SimpleHistoryAdmin):  # type: ignore[misc]

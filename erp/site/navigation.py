@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.errors import Text
+from erp.site import worklists
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,11 @@ WITHIN = frozenset(
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The modules with what this person may see of them; those without anything are left out."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    modules = ({"title": module.title, "items": list(_lists(module, request))} for module in MODULES)
+    modules: list[dict[str, Any]] = [
+        {"title": module.title, "items": list(_lists(module, request))} for module in MODULES
+    ]
+    if request.user.has_perm("orders.view_order"):
+        modules[0]["items"] = [*_worklists(request), *modules[0]["items"]]
     return [{"items": [home]}, *({**module, "collapsible": True} for module in modules if module["items"])]
 
 
@@ -130,3 +135,12 @@ def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
             name = model._meta.label_lower.replace(".", "_")
             link = reverse(f"admin:{name}_changelist")
             yield {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": link}
+
+
+def _worklists(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """What the reader works from, with its numbers; the archives are found above the list itself."""
+    in_list = request.path == reverse("admin:orders_order_changelist")
+    for each in worklists.counted(request):
+        if each.count is not None:
+            item = {"title": each.worklist.label, "icon": each.worklist.icon, "link": each.worklist.link}
+            yield {**item, "badge": each.count, "badge_variant": "primary", "active": in_list and each.is_current}

@@ -47,7 +47,7 @@ def refresh(now: datetime) -> bool:
 
 def newest_policy() -> int:
     """The state of check policy: the newest entry of its history."""
-    history: Any = CheckPolicy.history  # type: ignore[attr-defined]
+    history: Any = CheckPolicy.history
     return int(history.aggregate(newest=Max("history_id"))["newest"] or 0)
 
 

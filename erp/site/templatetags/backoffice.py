@@ -7,12 +7,14 @@ from typing import Any
 from django import template
 from django.contrib.admin.utils import quote
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from erp.kernel.money import plain
 from erp.kernel.shown import price, structure
-from erp.site import acts, facts
+from erp.site import acts, facts, worklists
 from erp.site.act import Act
+from erp.worker import selectors
 from orders.models import Line, Order
 
 register = template.Library()
@@ -70,3 +72,16 @@ def act_named(context: template.Context, name: str) -> Act | None:
     """An act that begins from nothing, for those who may."""
     act = acts.all_acts()[name]
     return act if act.is_offered(None, context["request"].user) else None
+
+
+@register.simple_tag(takes_context=True)
+def order_lists(context: template.Context) -> dict[str, Any]:
+    """The worklists of the reader, what blocks the orders of 阻塞, and what nobody has looked at yet."""
+    request = context["request"]
+    waiting = worklists.unchecked(request)
+    return {
+        "strip": worklists.counted(request),
+        "findings": worklists.blocking(request),
+        "unchecked": waiting,
+        "is_alive": not waiting or selectors.is_alive(timezone.now()),
+    }
