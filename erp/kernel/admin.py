@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from erp.kernel.fields import FixedPointField
@@ -188,6 +189,10 @@ class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[type-arg]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: Any) -> HttpResponse:
         raise Http404(f"{opts.verbose_name} {object_id}")
+
+
+class ListPage(ChangeList):  # type: ignore[misc]
+    """The list of a model, for those that page it in their own way."""
 
 
 class ReadOnlyHistoryAdmin(SimpleHistoryAdmin):  # type: ignore[misc]

@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from erp.bulk import acts as bulk
 from erp.bulk.views import begin
 from erp.kernel.acting import Decision
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
-from erp.site import orderpage, statements
+from erp.site import orderlist, orderpage, statements
 from erp.site.models import Readiness, SavedView
 from finance import matching
 from finance.admin import StatementAdmin
@@ -26,7 +27,32 @@ def _begin(_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
 
 @admin.register(Order)
 class OrderPage(OrderAdmin):
-    """The order with every app's documents of it, and the acts that are next."""
+    """The list clerks work from; the order with every app's documents of it, and the acts that are next."""
+
+    paginator = orderlist.BoundedPaginator
+    list_before_template = "erp/order_lists.html"
+    list_filter = (orderlist.WorklistFilter, *OrderAdmin.list_filter, "closed_at", orderlist.FindingFilter)
+    list_display = (
+        "number",
+        "customer_name",
+        "total",
+        "status",
+        "shipping_status",
+        "payment_status",
+        "next_or_blocking",
+        "placed_at",
+        "shop",
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return orderlist.OrderList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup in orderlist.PARAMETERS or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description=_("What comes next, or what blocks"))
+    def next_or_blocking(self, order: Any) -> str:
+        return orderlist.next_or_blocking(order, order.seen)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("shop", "shipping_method")

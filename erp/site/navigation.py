@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel.errors import Text
 from erp.kernel.models import User
 from erp.reports import catalogue
-from erp.site import dispatching, refunding, statements
+from erp.site import dispatching, refunding, statements, worklists
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,11 @@ WITHIN = frozenset(
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The modules with what this person may see of them; those without anything are left out."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    modules = ({"title": module.title, "items": list(_items(module, request))} for module in MODULES)
+    modules: list[dict[str, Any]] = [
+        {"title": module.title, "items": list(_items(module, request))} for module in MODULES
+    ]
+    if request.user.has_perm("orders.view_order"):
+        modules[0]["items"] = [*_worklists(request), *modules[0]["items"]]
     return [{"items": [home]}, *({**module, "collapsible": True} for module in modules if module["items"])]
 
 
@@ -174,3 +178,12 @@ def _reports(user: Any) -> Iterator[dict[str, Any]]:
     assert isinstance(user, User)
     for report in catalogue.offered(user):
         yield {"title": str(report.title), "icon": report.icon, "link": reverse("admin:report", args=[report.name])}
+
+
+def _worklists(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """What the reader works from, with its numbers; the archives are found above the list itself."""
+    in_list = request.path == reverse("admin:orders_order_changelist")
+    for each in worklists.counted(request):
+        if each.count is not None:
+            item = {"title": each.worklist.label, "icon": each.worklist.icon, "link": each.worklist.link}
+            yield {**item, "badge": each.count, "badge_variant": "primary", "active": in_list and each.is_current}

@@ -7,13 +7,15 @@ from typing import Any
 from django import template
 from django.contrib.admin.utils import quote
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from erp.files import selectors as file_selectors
 from erp.kernel.money import plain
 from erp.kernel.shown import price, structure
-from erp.site import acts, facts
+from erp.site import acts, facts, worklists
 from erp.site.act import Act
+from erp.worker import selectors
 from finance.services import statements
 from orders.models import Line, Order
 
@@ -90,3 +92,16 @@ def files_of(context: template.Context, subject: Any) -> dict[str, Any] | None:
     user = context["request"].user
     add_url = reverse("admin:file_add", args=[name, subject.pk]) if user.has_perm("files.add_file") else ""
     return {"files": file_selectors.of_document(subject, user), "add_url": add_url}
+
+
+@register.simple_tag(takes_context=True)
+def order_lists(context: template.Context) -> dict[str, Any]:
+    """The worklists of the reader, what blocks the orders of 阻塞, and what nobody has looked at yet."""
+    request = context["request"]
+    waiting = worklists.unchecked(request)
+    return {
+        "strip": worklists.counted(request),
+        "findings": worklists.blocking(request),
+        "unchecked": waiting,
+        "is_alive": not waiting or selectors.is_alive(timezone.now()),
+    }
