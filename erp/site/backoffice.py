@@ -32,6 +32,11 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         user: Any = request.user
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        from erp.site import home
+
+        return super().index(request, {**home.context(request), **(extra_context or {})})
+
     def get_urls(self) -> list[Any]:
         from erp.bulk import views as bulk
         from erp.reports import views as reports
