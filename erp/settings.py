@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "inventory",
     "logistics",
     "erp",
+    "erp.printing",
     "erp.site",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",

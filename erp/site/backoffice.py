@@ -33,12 +33,15 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
+        from erp.printing import views as printing
         from erp.site import language, views
 
         view = self.admin_view(views.act)
         return [
             path("acts/<slug:name>/", view, name="act"),
             path("acts/<slug:name>/<str:pk>/", view, name="act"),
+            path("print/<slug:name>/<str:keys>/", self.admin_view(printing.paper), name="print"),
+            path("print/<slug:name>/<str:keys>/pdf/", self.admin_view(printing.as_pdf), name="print-pdf"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -95,6 +95,7 @@ MODULES = (
             "inventory.WarehouseScope": "garage_home",
             "orders.Reason": "label",
             "orders.CheckPolicy": "policy",
+            "printing.PrintHeader": "print",
             "kernel.OutboxEvent": "outbox",
             "kernel.Counter": "123",
         },

@@ -176,6 +176,7 @@ ROLES: dict[str, list[str]] = {
         *(f"inventory.{act}_warehousescope" for act in ("view", "add", "change", "delete")),
         *(f"inventory.{act}_warehouse" for act in ("add", "change")),
         *(f"logistics.{act}_carrier" for act in ("view", "add", "change")),
+        *(f"printing.{act}_printheader" for act in ("view", "add", "change")),
     ],
     # Reads everything with logs; changes no business document.
     "审计员": [*_ALL_SHOPS, *_ALL_WAREHOUSES, "inventory.view_cost", "view_*"],
@@ -206,7 +207,7 @@ ROLES: dict[str, list[str]] = {
 }
 
 # Also the packages' apps whose permissions a role holds: they come after ours and have none yet.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "auth", "admin")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "printing", "auth", "admin")
 
 
 def create() -> None:

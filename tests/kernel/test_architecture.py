@@ -18,7 +18,7 @@ from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLin
 from logistics.models import ReturnLine, ShipmentLine
 
 # From the ground up: foreign keys point to the same app or to one before it.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "site", "erp")
+APPS = ("kernel", "orders", "finance", "inventory", "logistics", "printing", "site", "erp")
 
 # Models whose changes leave no history row, each with what stands for it.
 WITHOUT_HISTORY = {
