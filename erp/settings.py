@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "erp.worker",
     "erp.bulk",
     "erp.reports",
+    "erp.printing",
     "erp.site",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",

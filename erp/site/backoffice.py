@@ -39,6 +39,7 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
 
     def get_urls(self) -> list[Any]:
         from erp.bulk import views as bulk
+        from erp.printing import views as printing
         from erp.reports import views as reports
         from erp.site import dispatching, files, language, refunding, statements, views
 
@@ -59,6 +60,8 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
             path("files/<slug:document>/<int:pk>/", self.admin_view(files.add), name="file_add"),
             path("dispatch/", self.admin_view(dispatching.dispatch), name="dispatch"),
             path("refunds/", self.admin_view(refunding.queue), name="refunds"),
+            path("print/<slug:name>/<str:keys>/", self.admin_view(printing.paper), name="print"),
+            path("print/<slug:name>/<str:keys>/pdf/", self.admin_view(printing.as_pdf), name="print-pdf"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]
