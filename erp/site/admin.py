@@ -50,5 +50,6 @@ class StatementPage(StatementAdmin):
     ) -> HttpResponse:
         user = request.user
         assert isinstance(user, User)
-        context["groups"] = statements.groups(matching.examine_statement(obj, user))
+        examined = matching.examine_statement(obj, user)
+        context |= {"groups": statements.groups(examined), "useful": statements.useful(examined)}
         return super().render_change_form(request, context, add, change, form_url, obj)
