@@ -153,7 +153,7 @@ class CheckPolicyAdmin(MasterAdmin):
 class OrderAdmin(RecordedDocumentAdmin):
     """Registered by ``erp.site``, which adds the page that shows every app's documents of an order."""
 
-    list_display: Any = (
+    list_display = (
         "number",
         "customer_name",
         "total",
@@ -164,7 +164,7 @@ class OrderAdmin(RecordedDocumentAdmin):
         "placed_at",
     )
     list_select_related = ("shop",)
-    list_filter: Any = (
+    list_filter = (
         "status",
         "shipping_status",
         "payment_status",

@@ -36,8 +36,13 @@ class OrderPage(OrderAdmin):
 
     paginator = orderlist.BoundedPaginator
     list_before_template = "erp/order_lists.html"
-    list_filter = (orderlist.WorklistFilter, *OrderAdmin.list_filter, "closed_at", orderlist.FindingFilter)
-    list_display = (
+    list_filter = (  # type: ignore[assignment]
+        orderlist.WorklistFilter,
+        *OrderAdmin.list_filter,
+        "closed_at",
+        orderlist.FindingFilter,
+    )
+    list_display = (  # type: ignore[assignment]
         "number",
         "customer_name",
         "total",
@@ -97,7 +102,8 @@ class StatementPage(StatementAdmin):
     ) -> HttpResponse:
         user = request.user
         assert isinstance(user, User)
-        context["groups"] = statements.groups(matching.examine_statement(obj, user))
+        examined = matching.examine_statement(obj, user)
+        context |= {"groups": statements.groups(examined), "useful": statements.useful(examined)}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
