@@ -36,7 +36,10 @@ INSTALLED_APPS = [
     "finance",
     "inventory",
     "logistics",
+    "erp.files",
     "erp",
+    "erp.worker",
+    "erp.bulk",
     "erp.reports",
     "erp.site",
     # Before the admin, whose templates it replaces.
@@ -145,6 +148,8 @@ FORMAT_MODULE_PATH = ["erp.formats"]
 # Files: served by WhiteNoise straight from the apps, so that nothing must be collected first.
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
+# What people keep with documents: given out by our own page only, so it has no address of its own.
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / "media"))
 
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 
@@ -180,6 +185,9 @@ UNFOLD = {
     },
     "SIDEBAR": {"show_search": False, "navigation": "erp.site.navigation.sidebar"},
 }
+
+# A page of 500 lines has more fields than the default of 1,000.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4_000
 
 # Security: HTTPS is expected wherever the product is reachable from outside.
 _local = DEBUG or set(ALLOWED_HOSTS) <= {"127.0.0.1", "localhost", "testserver"}
@@ -252,6 +260,7 @@ ORDER_STEPS = {
     ],
     "end_cancel_request": [
         "logistics.steps.LetGo",
+        "inventory.steps.ServeAgain",
     ],
     "reopen": [
         "orders.steps.NotItsCloser",
@@ -314,3 +323,12 @@ PERIOD_CHECKS = [
     "inventory.periods.stock_takes_decided",
     "finance.periods.books_prove",
 ]
+
+# What is done in the background, by manage.py run_worker: each does one bounded piece and says whether more waits.
+WORKER_JOBS = [
+    "erp.bulk.services.work",
+    "erp.site.readiness.refresh",
+]
+
+# Days after which a completed order that is not closed is overdue.
+OVERDUE_DAYS = env.int("OVERDUE_DAYS", default=7)

@@ -16,6 +16,8 @@ from finance.models import (
     Payment,
     Period,
     Refund,
+    StatementLine,
+    StatementMatch,
     TakenBack,
     Voucher,
     VoucherLine,
@@ -161,3 +163,30 @@ class TakenBackAdmin(DocumentAdmin):
     list_select_related = ("order", "write_off", "settlement")
     search_fields = ("write_off__number", "order__number")
     amounts = {"amount": "order.currency"}
+
+
+class StatementAdmin(DocumentAdmin):
+    """Registered where its page is, beside the payments it is about."""
+
+    list_display = ("number", "name", "method", "currency", "by_name", "at")
+    list_filter = ("method",)
+    search_fields = ("number", "name")
+    ordering = ("-pk",)
+
+
+@admin.register(StatementLine)
+class StatementLineAdmin(DocumentAdmin):
+    list_display = ("statement", "no", "date", "amount", "reference", "counterparty")
+    list_select_related = ("statement",)
+    search_fields = ("reference",)
+    scoped_by = "statement"
+    hidden = frozenset({"digest"})
+    amounts = {"amount": "statement.currency"}
+
+
+@admin.register(StatementMatch)
+class StatementMatchAdmin(DocumentAdmin):
+    list_display = ("line", "payment", "use", "by_name", "at")
+    list_select_related = ("line", "payment")
+    list_filter = ("use",)
+    scoped_by = "payment"

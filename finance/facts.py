@@ -8,7 +8,7 @@ from typing import Any
 from erp.kernel.canonical import digest
 from erp.kernel.money import ZERO
 from finance import accounts, selectors
-from finance.models import Allowance, Payment, PaymentState, Purpose, Refund, TakenBack, WriteOff
+from finance.models import Allowance, Credit, Payment, PaymentState, Purpose, Refund, TakenBack, WriteOff
 from finance.models.payment import EVER_CONFIRMED
 from finance.selectors import LedgerLine, Posted
 from orders import selectors as order_selectors
@@ -68,9 +68,9 @@ def review(batch: Batch) -> Mapping[int, Mapping[str, Any]]:
 
 
 def evidence(batch: Batch) -> Mapping[int, Mapping[str, Any]]:
-    """Documents and vouchers with their digests, who decided them, and the sums of the ledger, by order."""
+    """Documents, credits and vouchers with their digests, who decided them, and the sums of the ledger, by order."""
     vouchers = selectors.vouchers_of(batch)
-    documents = selectors.documents_of(batch)
+    documents, credits = selectors.documents_of(batch), selectors.credits_of(batch)
     result = {}
     for account in selectors.order_accounts(batch):
         order_id = account.order.pk
@@ -88,6 +88,7 @@ def evidence(batch: Batch) -> Mapping[int, Mapping[str, Any]]:
                 *map(_write_off, of_order.write_offs),
                 *map(_taken_back, of_order.taken_back),
             ],
+            "credits": [_credit(credit) for credit in credits.get(order_id, ())],
             "vouchers": [_voucher(posted) for posted in vouchers[order_id]],
             "acts": [
                 *(act for payment in of_order.payments for act in _acts(payment)),
@@ -267,6 +268,20 @@ def _decided(proposal: Allowance | WriteOff) -> dict[str, Any]:
 def _taken_back(row: TakenBack) -> dict[str, Any]:
     content = {"of": row.of, "amount": row.amount, "by": [row.by_id, row.by_name], "at": row.at}
     return {"type": "taken_back", "number": row.of, "sha256": digest(content)}
+
+
+def _credit(credit: Credit) -> dict[str, Any]:
+    content = {
+        "line": credit.line_id,
+        "part": credit.part,
+        "ground": credit.ground,
+        "amount": credit.amount,
+        "tax": credit.tax,
+        "source": [credit.source_type, credit.source_id, credit.source],
+        "by": [credit.by_id, credit.by_name],
+        "at": credit.at,
+    }
+    return {"document": credit.source, "sha256": digest(content)}
 
 
 def _acts(payment: Payment) -> Iterator[dict[str, Any]]:

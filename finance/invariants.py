@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel.invariants import Rows, invariant
+from erp.kernel.invariants import Lives, Rows, invariant
 from erp.kernel.money import ZERO
 from finance import accounts
 from finance.facts import CLOSING, WRITING_OFF, WRITTEN_OFF, closing_id
@@ -353,3 +353,66 @@ def _posted(source_type: str) -> dict[str, set[str]]:
     for source_id, purpose in Voucher.objects.filter(source_type=source_type).values_list("source_id", "purpose"):
         purposes[source_id].add(purpose)
     return purposes
+
+
+_LIVES = (
+    Lives(Payment, born={"report": PaymentState.REPORTED}, silent={"report"}),
+    Lives(Refund, born={"request": RefundState.REQUESTED}),
+    Lives(Allowance, born={"request": ProposalState.REQUESTED}),
+    Lives(WriteOff, born={"request": ProposalState.REQUESTED}),
+)
+
+
+@invariant("finance.status_follows_graph", _("Every change of status of a money document is declared."))
+def status_follows_graph() -> Rows:
+    for lives in _LIVES:
+        yield from lives.off_graph()
+
+
+@invariant("finance.state_changes_are_told", _("Every change of status of a money document has its outbox row."))
+def state_changes_are_told() -> Rows:
+    for lives in _LIVES:
+        yield from lives.untold()
+
+
+@invariant(
+    "finance.decisions_have_reasons",
+    _(
+        "History says why payments were rejected or taken back, refunds rejected, allowances and write-offs requested "
+        "or rejected."
+    ),
+)
+def decisions_have_reasons() -> Rows:
+    payments, refunds, *proposals = _LIVES
+    yield from payments.without_reason("reject", "void", "charge_back")
+    for lives in proposals:
+        yield from lives.without_reason("request", "reject")
+    carried = _rejected_by_write_offs()
+    yield from (row for row in refunds.without_reason("reject") if row[0] not in carried)
+
+
+def _rejected_by_write_offs() -> set[int]:
+    """Refunds of money that was kept instead: approving the write-off needs no reason of the catalogue."""
+    kept = WriteOff.objects.filter(
+        order=OuterRef("order"), kind=WriteOffKind.UNCLAIMED, approved_by=OuterRef("rejected_by")
+    ).filter(approved_at=OuterRef("rejected_at"))
+    return set(Refund.objects.filter(Exists(kept)).values_list("pk", flat=True))
+
+
+@invariant(
+    "finance.closed_has_nothing_open",
+    _("No payment, refund, allowance or write-off of a closed order is open, but for what came after the closing."),
+)
+def closed_has_nothing_open() -> Rows:
+    of_closed = Q(order__status=Status.CLOSED)
+    before = of_closed & Q(requested_at__lte=F("order__closed_at"))
+    yield from Refund.objects.filter(before, status__in=OPEN).values_list("number", "status")
+    for model in (Allowance, WriteOff):
+        proposals: Any = model._base_manager.filter(before, status=ProposalState.REQUESTED)
+        yield from proposals.values_list("number", "status")
+    reported = Payment.history.filter(
+        id=OuterRef("pk"), history_type="+", history_date__lte=OuterRef("order__closed_at")
+    )
+    yield from Payment.objects.filter(of_closed, Exists(reported), status=PaymentState.REPORTED).values_list(
+        "number", "status"
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -18,14 +19,17 @@ from erp.kernel import invariants, outbox, setwise
 from erp.kernel.acting import Decision
 from erp.kernel.canonical import digest
 from erp.kernel.errors import Busy, DomainError, NotFound
-from erp.kernel.locks import Locks, lock, unit_of_work
+from erp.kernel.locks import Locks, lock, once_more_after, unit_of_work
 from erp.kernel.texts import Day, Listing
 from erp.kernel.transitions import permit
 from finance import selectors
 from finance.facts import voucher_digest
 from finance.models import Payment, PaymentState, Period, ProposalState, Voucher, WriteOff
-from orders.contract import Block, Check, Finding
+from orders.contract import Block, Check, Finding, Link
 from orders.selectors import company_day
+
+# A list longer than that is worked off from the list of its documents.
+MOST_LINKS = 50
 
 NOT_OVER = Check(
     "finance.period_not_over",
@@ -46,8 +50,8 @@ EARLIER_OPEN = Check(
 UNDECIDED = Check(
     "finance.period_payments_unconfirmed",
     Block.MONEY,
-    passed=_("Every payment reported by %(last_day)s is confirmed or rejected."),
-    blocked=_("Payments reported by %(last_day)s are neither confirmed nor rejected: %(payments)s."),
+    passed=_("Every payment with a value date up to %(last_day)s is confirmed or rejected."),
+    blocked=_("Payments with a value date up to %(last_day)s are neither confirmed nor rejected: %(payments)s."),
     hint=_("Compare them with the bank statement, then confirm or reject them."),
     role=_("Finance"),
 )
@@ -98,13 +102,11 @@ def close_period(period_id: int, *, decision: Decision) -> Period:
     :raises PeriodAlreadyClosed: :raises PeriodRefused: with every finding.
     """
     permit(decision.by, "finance.close_period")
-    try:
-        return _close(period_id, decision)
-    except Busy:
-        # Somebody posted into the period in the moment it was locked: now that is there to see.
-        return _close(period_id, decision)
+    return _close(period_id, decision)
 
 
+# Busy where somebody posted into the period in the moment it was locked.
+@once_more_after(Busy)
 def _close(period_id: int, decision: Decision) -> Period:
     # The books are proved as they are at one moment, not halfway through what others post meanwhile.
     with invariants.snapshot(writes=True), unit_of_work(decision):
@@ -145,24 +147,34 @@ def earlier_periods_closed(period: Period) -> Iterable[Finding]:
     earlier = Period.objects.filter(
         currency=period.currency, first_day__lt=period.first_day, closed_at__isnull=True
     ).order_by("first_day")
-    months = [f"{other.first_day:%Y-%m}" for other in earlier]
-    yield EARLIER_OPEN.finding(None, not months, periods=Listing(months))
+    months = {other.pk: f"{other.first_day:%Y-%m}" for other in earlier}
+    links = [Link("finance.period", str(pk), month) for pk, month in months.items()]
+    yield EARLIER_OPEN.finding(None, not months, links=links, periods=Listing(months.values()))
 
 
 def payments_decided(period: Period) -> Iterator[Finding]:
+    """The day the money came decides, not the day somebody said so: a late report is of its own month."""
     open_payments = Payment.objects.filter(
         order__currency=period.currency, status=PaymentState.REPORTED, received_at__lt=_end(period)
     ).order_by("pk")
-    numbers = list(open_payments.values_list("number", flat=True))
-    yield UNDECIDED.finding(None, not numbers, last_day=Day(period.last_day), payments=Listing(numbers))
+    numbers, links = linked("finance.payment", open_payments)
+    yield UNDECIDED.finding(None, not numbers, links=links, last_day=Day(period.last_day), payments=Listing(numbers))
 
 
 def write_offs_decided(period: Period) -> Iterator[Finding]:
     open_write_offs = WriteOff.objects.filter(
         order__currency=period.currency, status=ProposalState.REQUESTED, requested_at__lt=_end(period)
     ).order_by("pk")
-    numbers = list(open_write_offs.values_list("number", flat=True))
-    yield UNAPPROVED.finding(None, not numbers, last_day=Day(period.last_day), write_offs=Listing(numbers))
+    numbers, links = linked("finance.writeoff", open_write_offs)
+    yield UNAPPROVED.finding(
+        None, not numbers, links=links, last_day=Day(period.last_day), write_offs=Listing(numbers)
+    )
+
+
+def linked(model: str, documents: Any) -> tuple[list[str], list[Link]]:
+    """The numbers of documents that stop a period, and where the first of them are found."""
+    rows = list(documents.values_list("pk", "number"))
+    return [number for _pk, number in rows], [Link(model, str(pk), number) for pk, number in rows[:MOST_LINKS]]
 
 
 def _end(period: Period) -> datetime:

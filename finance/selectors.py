@@ -23,6 +23,7 @@ from finance.models import (
     Purpose,
     Refund,
     RefundState,
+    Statement,
     TakenBack,
     Voucher,
     WriteOff,
@@ -44,6 +45,12 @@ def refunds(user: User) -> Any:
     return Refund.objects.visible_to(user)
 
 
+def refunds_to_decide(user: User) -> Any:
+    """Requested refunds in scope, the oldest first."""
+    waiting = Refund.objects.visible_to(user).filter(status=RefundState.REQUESTED)
+    return waiting.select_related("order", "payment", "requested_by").order_by("requested_at", "pk")
+
+
 def allowances(user: User) -> Any:
     return Allowance.objects.visible_to(user)
 
@@ -58,6 +65,10 @@ def taken_back(user: User) -> Any:
 
 def vouchers(user: User) -> Any:
     return Voucher.objects.visible_to(user)
+
+
+def statements(user: User) -> Any:
+    return Statement.objects.visible_to(user)
 
 
 class LedgerLine(NamedTuple):

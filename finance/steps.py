@@ -7,9 +7,9 @@ and both balances end at zero.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +17,14 @@ from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.locks import Locks
-from erp.kernel.money import ZERO, Money
+from erp.kernel.money import ZERO
 from erp.kernel.texts import Listing
-from finance import accounts, facts, selectors
-from finance.models import Allowance, Credit, Ground, Payment, PaymentState, Purpose, Refund, WriteOff
+from finance import facts, selectors
+from finance.effects import AskBack, Mirror, Reverse, Settle, TakeBack
+from finance.models import Allowance, Credit, Ground, Payment, PaymentState, Refund, WriteOff
 from finance.models.payment import EVER_CONFIRMED
-from finance.services import cancelling, lowering, posting
-from finance.services.posting import Balances, credit, debit
+from finance.services import cancelling, lowering, posting, taking_back
+from finance.services.posting import Balances
 from finance.services.refunds import Cause
 from orders import selectors as order_selectors
 from orders.contract import Batch, Block, Check, Effect, Finding, Link, Step
@@ -44,7 +45,7 @@ UNPAID = Check(
 )
 OVERPAID = Check(
     "finance.overpaid",
-    Block.MONEY,
+    Block.REFUNDS,
     passed=_("Nothing is overpaid."),
     blocked=_(
         "Order %(number)s: payable %(payable)s, received %(captured)s, written off %(written_off)s, "
@@ -65,7 +66,7 @@ UNCONFIRMED = Check(
 )
 REFUND_OPEN = Check(
     "finance.refund_open",
-    Block.MONEY,
+    Block.REFUNDS,
     passed=_("No refund is open."),
     blocked=_("Order %(number)s: refunds of %(refunding)s are neither paid nor rejected: %(refunds)s."),
     hint=_("Approve and pay them, or reject them."),
@@ -74,7 +75,7 @@ REFUND_OPEN = Check(
 )
 ALLOWANCE_OPEN = Check(
     "finance.allowance_open",
-    Block.MONEY,
+    Block.REFUNDS,
     passed=_("No allowance is open."),
     blocked=_("Order %(number)s: allowances of %(amount)s are neither approved nor rejected: %(allowances)s."),
     hint=_("Approve or reject them."),
@@ -147,26 +148,14 @@ class Prepaid(Step):
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class AskBack(Effect):
-    """What is overpaid by then is asked back."""
-
-    order_id: int
-    currency: str
-    amount: Decimal
-
-    def describe(self) -> str:
-        return str(_("A refund of %(amount)s is requested.") % {"amount": Money(self.amount, self.currency)})
-
-
-class RefundLowered(Step):
+class RefundLowered(Step, ABC):
     """Asks back what is overpaid once an act has lowered what is payable."""
 
     locks = Locks.NUMBERS
 
+    @abstractmethod
     def lowered(self, batch: Batch) -> Mapping[int, Decimal]:
         """By how much less is payable, by order; others that are overpaid are left as somebody decided."""
-        raise NotImplementedError
 
     def causes(self, batch: Batch) -> Mapping[int, Cause]:
         """Of the refunds, by order; without one, more was paid than owed."""
@@ -174,20 +163,10 @@ class RefundLowered(Step):
 
     def plan(self, batch: Batch) -> Iterator[Effect]:
         lowered = self.lowered(batch)
-        over = {order: lowered[order.pk] - order.owed for order in batch.orders if lowered[order.pk] > 0}
-        for order, amount in over.items():
-            if amount <= 0:
-                continue
-            payments = selectors.payments_of(batch).get(order.pk, ())
-            confirmed = [payment for payment in payments if payment.status == PaymentState.CONFIRMED]
-            # What was given up is taken back first.
-            given_up = min(amount, max(order.written_off, ZERO))
-            wanted = amount - given_up - sum((payment.refunding for payment in confirmed), ZERO)
-            refundable = min(wanted, sum((payment.refundable for payment in confirmed), ZERO))
-            if wanted > order.shop.tolerance and refundable > 0:
-                yield AskBack(order.pk, order.currency, refundable)
+        better_off = {order: lowered[order.pk] for order in batch.orders if lowered[order.pk] > 0}
+        yield from lowering.foresee(better_off, lambda: selectors.payments_of(batch))
 
-    def save(self, batch: Batch, effects: Sequence[AskBack]) -> None:
+    def save(self, batch: Batch, effects: Sequence[Effect]) -> None:
         lowered = self.lowered(batch)
         orders = [order for order in batch.orders if lowered[order.pk] > 0]
         posting.post(lowering.follow(orders, Balances(orders), self.causes(batch)))
@@ -209,88 +188,22 @@ class RefundChange(RefundLowered):
         return {order.pk: changing.planned(batch)[order.pk].lowered for order in batch.orders}
 
 
-@dataclass(frozen=True, slots=True)
-class Settle(Effect):
-    """Advances are applied to the receivable; what is left, within tolerance, is written off."""
-
-    order_id: int
-    currency: str
-    receivable: Decimal
-    advance: Decimal
-
-    @property
-    def applied(self) -> Decimal:
-        return min(self.receivable, self.advance)
-
-    @property
-    def short(self) -> Decimal:
-        """Left of the receivable: an expense."""
-        return self.receivable - self.applied
-
-    @property
-    def over(self) -> Decimal:
-        """Left of the advance: an income."""
-        return self.advance - self.applied
-
-    def describe(self) -> str:
-        sentences = []
-        if self.applied:
-            sentences.append(
-                _("Advances of %(amount)s are applied to the receivable.")
-                % {"amount": Money(self.applied, self.currency)}
-            )
-        if self.short:
-            sentences.append(_("A tail of %(amount)s is written off.") % {"amount": Money(self.short, self.currency)})
-        if self.over:
-            sentences.append(
-                _("A tail of %(amount)s is kept as other income.") % {"amount": Money(self.over, self.currency)}
-            )
-        return " ".join(str(sentence) for sentence in sentences)
-
-    def voucher(self, order: Order) -> posting.Draft:
-        return posting.Draft(
-            purpose=Purpose.SETTLEMENT,
-            source_type=facts.CLOSING,
-            source_id=facts.closing_id(order.pk, order.cycle),
-            source=order.number,
-            currency=self.currency,
-            order=order,
-            entries=[
-                debit(accounts.ADVANCES, self.advance),
-                debit(accounts.OTHER_LOSS, self.short),
-                credit(accounts.RECEIVABLE, self.receivable),
-                credit(accounts.OTHER_INCOME, self.over),
-            ],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror(Effect):
-    """What is still recognised of a cancelled order is taken back."""
-
-    order_id: int
-    currency: str
-    amount: Decimal
-
-    def describe(self) -> str:
-        return str(
-            _("Revenue of %(amount)s, tax included, is taken back.") % {"amount": Money(self.amount, self.currency)}
-        )
-
-
 class GiveBack(Step):
     """A cancelled order keeps no money and no revenue."""
 
     locks = Locks.NUMBERS
 
     def plan(self, batch: Batch) -> Iterator[Effect]:
-        for account in selectors.order_accounts(batch):
+        accounts_of = selectors.order_accounts(batch)
+        taken = taking_back.foresee({account.order: account.kept + account.written_off for account in accounts_of})
+        for account in accounts_of:
             order = account.order
-            # What was given up is taken back first, what was kept stays.
-            left = account.kept + min(order.written_off, ZERO) - account.refunding
             mirrored = sum((each.amount for each in self._recognised(batch, order)), ZERO)
             if mirrored:
                 yield Mirror(order.pk, order.currency, mirrored)
+            if taken[order.pk]:
+                yield TakeBack(order.pk, order.currency, taken[order.pk])
+            left = account.kept + account.written_off - taken[order.pk] - account.refunding
             if left > 0:
                 yield AskBack(order.pk, order.currency, left)
 
@@ -335,51 +248,6 @@ class SettleAccount(Step):
 
     def evidence(self, batch: Batch) -> Mapping[int, Mapping[str, Any]]:
         return facts.evidence(batch)
-
-
-@dataclass(frozen=True, slots=True)
-class Reverse(Effect):
-    """The settlement of the closing is reversed line by line, and so is what took its tail back since."""
-
-    order_id: int
-    currency: str
-    number: str
-    source_type: str
-    source_id: str
-    source: str
-    lines: tuple[selectors.LedgerLine, ...]
-
-    @property
-    def tail(self) -> Decimal:
-        """What was written off by it; negative, what was kept or taken back."""
-        tails = (accounts.OTHER_LOSS, accounts.OTHER_INCOME)
-        return sum((line.debit - line.credit for line in self.lines if line.account in tails), ZERO)
-
-    def describe(self) -> str:
-        if self.source_type == selectors.TAKEN_BACK:
-            texts = {"amount": Money(-self.tail, self.currency), "number": self.number}
-            return str(_("%(amount)s of it were taken back since: %(number)s is reversed too.") % texts)
-        said = [_("The settlement %(number)s is reversed by a voucher of today.") % {"number": self.number}]
-        if self.tail > 0:
-            said.append(_("A tail of %(amount)s is owed again.") % {"amount": Money(self.tail, self.currency)})
-        if self.tail < 0:
-            said.append(_("A tail of %(amount)s is overpaid again.") % {"amount": Money(-self.tail, self.currency)})
-        return " ".join(map(str, said))
-
-    def voucher(self, order: Order) -> posting.Draft:
-        """
-        Both balances only grow by it, so that neither becomes negative, whatever was posted after the closing: what
-        is overpaid of a closed order stands in 2203, so that is where a tail is taken back.
-        """
-        return posting.Draft(
-            purpose=Purpose.REVERSAL,
-            source_type=self.source_type,
-            source_id=self.source_id,
-            source=self.source,
-            currency=self.currency,
-            order=order,
-            entries=[posting.Entry(line.account, line.credit - line.debit) for line in self.lines],
-        )
 
 
 class ReverseSettlement(Step):

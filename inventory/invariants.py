@@ -1,18 +1,30 @@
 """What must always hold of stock."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel.invariants import Rows, invariant
+from erp.kernel.invariants import Lives, Rows, invariant
 from erp.kernel.money import ZERO
 from finance import accounts
 from finance.models import VoucherLine
-from inventory.models import Move, MoveKind, Reservation, StockLevel, StockTakeLine, StockTakeStatus, TransferLine
-from orders.models import Line
+from inventory.models import (
+    Move,
+    MoveKind,
+    ReceiptLine,
+    Reservation,
+    StockLevel,
+    StockTake,
+    StockTakeLine,
+    StockTakeStatus,
+    TransferLine,
+)
+from orders.models import Line, Status
 from orders.models.order import LineKind
 
 
@@ -77,25 +89,51 @@ def moves_equal_shipped() -> Rows:
             yield line_id, shipped, issued.get(line_id, ZERO)
 
 
+def unlike_documents(
+    source_type: str, columns: Sequence[str], wanted: Iterable[tuple[Any, tuple[Any, ...] | None]]
+) -> Rows:
+    """
+    Document lines that do not have the one move they should, and moves of this type of no such line.
+
+    :param wanted: by the key that its move names, what the move of each line says in ``columns``; None: it has none.
+    """
+    moves = Move.objects.filter(source_type=source_type).values_list("source_id", *columns)
+    moved = {source_id: tuple(move) for source_id, *move in moves.iterator(chunk_size=5000)}
+    for key, expected in wanted:
+        move = moved.pop(str(key), None)
+        if move != expected:
+            yield key, expected, move
+    yield from moved.items()
+
+
+@invariant(
+    "inventory.receipts_moved", _("Each receipt line has one move of its quantity and value, and there is no other.")
+)
+def receipts_moved() -> Rows:
+    columns = ("product_id", "receipt__warehouse_id", "quantity", "value")
+    lines = ReceiptLine.objects.values_list("pk", *columns).iterator(chunk_size=5000)
+    yield from unlike_documents(
+        "inventory.receiptline",
+        ("kind", "product_id", "warehouse_id", "quantity", "value"),
+        ((pk, (MoveKind.RECEIPT, *move)) for pk, *move in lines),
+    )
+
+
 @invariant(
     "inventory.stock_takes_moved",
     _("Each line of an approved stock-take that differs has one move of its difference, and no other line has any."),
 )
 def stock_takes_moved() -> Rows:
-    moves = Move.objects.filter(source_type="inventory.stocktakeline")
-    moved = {
-        source_id: (product, warehouse, quantity)
-        for source_id, product, warehouse, quantity in moves.values_list(
-            "source_id", "product_id", "warehouse_id", "quantity"
-        )
-    }
-    for line in StockTakeLine.objects.select_related("take").iterator(chunk_size=2000):
-        approved = line.take.status == StockTakeStatus.APPROVED
-        move = (line.product_id, line.take.warehouse_id, line.difference)
-        expected = move if approved and line.difference else None
-        if moved.pop(str(line.pk), None) != expected:
-            yield line.pk, line.take.number, line.difference
-    yield from moved.items()
+    lines = StockTakeLine.objects.select_related("take").iterator(chunk_size=2000)
+    columns = ("kind", "product_id", "warehouse_id", "quantity")
+    yield from unlike_documents("inventory.stocktakeline", columns, ((line.pk, _difference(line)) for line in lines))
+
+
+def _difference(line: StockTakeLine) -> tuple[Any, ...] | None:
+    if line.take.status != StockTakeStatus.APPROVED or not line.difference:
+        return None
+    kind = MoveKind.GAIN if line.difference > 0 else MoveKind.LOSS
+    return kind, line.product_id, line.take.warehouse_id, line.difference
 
 
 @invariant(
@@ -103,19 +141,15 @@ def stock_takes_moved() -> Rows:
     _("Each transfer line has one move out and one in, of equal and opposite quantity and value, and no other."),
 )
 def transfers_moved() -> Rows:
-    moves = Move.objects.filter(source_type="inventory.transferline")
     columns = ("kind", "product_id", "warehouse_id", "quantity", "value")
-    moved = {source_id: tuple(row) for source_id, *row in moves.values_list("source_id", *columns)}
+    yield from unlike_documents("inventory.transferline", columns, _both_ends())
+
+
+def _both_ends() -> Iterable[tuple[str, tuple[Any, ...]]]:
     for line in TransferLine.objects.select_related("transfer").iterator(chunk_size=2000):
         product, quantity, value = line.product_id, line.quantity, line.value
-        out = moved.pop(f"{line.pk}/out", None)
-        into = moved.pop(f"{line.pk}/in", None)
-        if (out, into) != (
-            (MoveKind.MOVED_OUT, product, line.transfer.origin_id, -quantity, -value),
-            (MoveKind.MOVED_IN, product, line.transfer.destination_id, quantity, value),
-        ):
-            yield line.pk, line.transfer.number, quantity, value
-    yield from moved.items()
+        yield f"{line.pk}/out", (MoveKind.MOVED_OUT, product, line.transfer.origin_id, -quantity, -value)
+        yield f"{line.pk}/in", (MoveKind.MOVED_IN, product, line.transfer.destination_id, quantity, value)
 
 
 @invariant("inventory.counted_once_at_a_time", _("No product is twice in undecided stock-takes of a warehouse."))
@@ -123,6 +157,31 @@ def counted_once_at_a_time() -> Rows:
     undecided = StockTakeLine.objects.filter(take__status=StockTakeStatus.COUNTED)
     counts = undecided.values_list("product_id", "take__warehouse_id").annotate(count=Count("pk"))
     yield from counts.filter(count__gt=1)
+
+
+_LIVES = Lives(StockTake, born={"count": StockTakeStatus.COUNTED})
+
+
+@invariant("inventory.status_follows_graph", _("Every change of a stock-take's status is declared."))
+def status_follows_graph() -> Rows:
+    yield from _LIVES.off_graph()
+
+
+@invariant("inventory.state_changes_are_told", _("Every change of a stock-take's status has its outbox row."))
+def state_changes_are_told() -> Rows:
+    yield from _LIVES.untold()
+
+
+@invariant("inventory.rejection_has_reason", _("History says why a stock-take was rejected."))
+def rejection_has_reason() -> Rows:
+    yield from _LIVES.without_reason("reject")
+
+
+@invariant("inventory.closed_reserves_nothing", _("Nothing is reserved for a closed order."))
+def closed_reserves_nothing() -> Rows:
+    of_closed = Reservation.objects.filter(order__status=Status.CLOSED)
+    open_sums = of_closed.values_list("order__number", "line", "warehouse").annotate(open=Sum("quantity"))
+    yield from open_sums.exclude(open=0)
 
 
 @invariant("inventory.released_is_free", _("An order whose goods a hold released has nothing reserved."))

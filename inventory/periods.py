@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.texts import Day, Listing
 from finance.models import Period
+from finance.periods import linked
 from inventory.models import StockTake, StockTakeStatus
 from orders.contract import Block, Check, Finding
 
@@ -30,5 +31,5 @@ def stock_takes_decided(period: Period) -> Iterator[Finding]:
     undecided = StockTake.objects.filter(
         warehouse__currency=period.currency, status=StockTakeStatus.COUNTED, counted_at__lt=end
     ).order_by("pk")
-    takes = list(undecided.values_list("number", flat=True))
-    yield UNAPPROVED.finding(None, not takes, last_day=Day(period.last_day), takes=Listing(takes))
+    takes, links = linked("inventory.stocktake", undecided)
+    yield UNAPPROVED.finding(None, not takes, links=links, last_day=Day(period.last_day), takes=Listing(takes))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import F, Q, Sum
 
 from erp.kernel.money import ZERO
-from inventory.models import Move, Reservation, StockLevel, Warehouse
+from inventory.models import Move, Reservation, StockLevel, StockTakeLine, StockTakeStatus, Warehouse
 from orders.models import Line, Status
 from orders.models.order import LineKind
 from orders.selectors import lines as order_lines
@@ -26,6 +26,13 @@ def warehouses(user: User) -> Any:
 
 def levels(user: User) -> Any:
     return StockLevel.objects.visible_to(user)
+
+
+def countable(warehouse: Warehouse, user: User) -> Any:
+    """Levels of a warehouse with goods that are in no undecided stock-take there, by SKU."""
+    undecided = StockTakeLine.objects.filter(take__warehouse=warehouse, take__status=StockTakeStatus.COUNTED)
+    levels = StockLevel.objects.visible_to(user).filter(warehouse=warehouse, on_hand__gt=0)
+    return levels.exclude(product__in=undecided.values("product")).select_related("product").order_by("product__sku")
 
 
 def levels_of(products: Iterable[int], currencies: Iterable[str]) -> Any:
@@ -96,10 +103,16 @@ def _moves(batch: Batch) -> tuple[Mapping[int, list[Move]], Mapping[int, list[Mo
 
 def lacking(batch: Batch) -> Mapping[int, list[tuple[Line, Decimal]]]:
     """What the orders of a batch wait for, by order: as :func:`waiting` says it of products."""
+    missing = unserved(batch)
+    return {order.pk: [] if order.is_to_be_cancelled else missing[order.pk] for order in batch.orders}
+
+
+def unserved(batch: Batch) -> Mapping[int, list[tuple[Line, Decimal]]]:
+    """As :func:`lacking`, also of orders that wait for nothing because they are to be cancelled."""
     reserved = reservations_of(batch)
     result: dict[int, list[tuple[Line, Decimal]]] = {}
     for order in batch.orders:
-        waits = order.status == Status.PROCESSING and not (order.held_released or order.is_to_be_cancelled)
+        waits = order.status == Status.PROCESSING and not order.held_released
         lines = [line for line in order_lines(batch)[order.pk] if waits and line.is_stocked]
         missing = ((line, line.open_quantity - sum(reserved.get(line.pk, {}).values(), ZERO)) for line in lines)
         result[order.pk] = [(line, quantity) for line, quantity in missing if quantity > 0]

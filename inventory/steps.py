@@ -149,10 +149,7 @@ class ReserveStock(Step):
                 yield Wait(order.pk, short.sku, short.lacking)
 
     def save(self, batch: Batch, effects: Sequence[Take | Wait]) -> None:
-        lines = _lines_by_pk(batch)
-        takes = [effect for effect in effects if isinstance(effect, Take)]
-        promises = [stock.Reserve(lines[take.line_id], take.warehouse_id, take.quantity) for take in takes]
-        stock.reserve(promises, batch.memo["inventory.levels"])
+        _reserve(batch, effects)
 
     def wants(self, order: Order) -> bool:
         """Only a new order takes: one that was processed already has its reservations."""
@@ -165,7 +162,8 @@ class ReserveStock(Step):
         takes: list[Take] = []
         shortages: dict[int, list[Shortage]] = {}
         for order in batch.orders:
-            wanted = [line for line in lines.get(order.pk, ()) if line.is_stocked and self.wants(order)]
+            of_order = [line for line in lines.get(order.pk, ()) if line.is_stocked and self.wants(order)]
+            wanted = {line: line.open_quantity for line in of_order}
             taken, short = shelf.serve(order, wanted)
             if short:
                 shortages[order.pk] = short
@@ -180,6 +178,32 @@ class ReserveAgain(ReserveStock):
 
     def wants(self, order: Order) -> bool:
         return order.held_released and order.status == Status.PROCESSING
+
+
+class ServeAgain(Step):
+    """
+    An order that will not be cancelled after all takes what it lacks, as far as it is there, and waits for the rest.
+
+    What came in meanwhile served others: whoever is to be cancelled waits for nothing.
+    """
+
+    locks = Locks.STOCK
+
+    def plan(self, batch: Batch) -> Iterator[Effect]:
+        lacking = {pk: dict(missing) for pk, missing in selectors.unserved(batch).items() if missing}
+        if not lacking:
+            return
+        shelf = _Shelf(_levels(batch, {line.product_id for missing in lacking.values() for line in missing}))
+        for order in batch.orders:
+            wanted = lacking.get(order.pk, {})
+            takes, short = shelf.serve(order, wanted)
+            shelf.remove(takes, wanted)
+            yield from takes
+            for each in short:
+                yield Wait(order.pk, each.sku, each.lacking)
+
+    def save(self, batch: Batch, effects: Sequence[Take | Wait]) -> None:
+        _reserve(batch, effects)
 
 
 # Orders locked because they may wait for what becomes available.
@@ -242,6 +266,14 @@ class ReleaseClosedLines(Freeing):
                         yield Free(order_id, line.pk, warehouse_id, line.sku, freed)
 
 
+def _reserve(batch: Batch, effects: Iterable[Take | Wait]) -> None:
+    lines = _lines_by_pk(batch)
+    takes = [effect for effect in effects if isinstance(effect, Take)]
+    promises = [stock.Reserve(lines[take.line_id], take.warehouse_id, take.quantity) for take in takes]
+    if promises:
+        stock.reserve(promises, batch.memo["inventory.levels"])
+
+
 def _levels(batch: Batch, products: set[int]) -> list[StockLevel]:
     may_wait = any(order.shop.allows_backorder for order in batch.orders)
     if batch.acting and may_wait and "inventory.levels" not in batch.memo:
@@ -259,15 +291,14 @@ class _Shelf:
             (level.product_id, level.warehouse_id): level.available for level in levels
         }
 
-    def serve(self, order: Order, lines: Sequence[Line]) -> tuple[list[Take], list[Shortage]]:
+    def serve(self, order: Order, wanted: Mapping[Line, Decimal]) -> tuple[list[Take], list[Shortage]]:
         candidates = [pk for pk, warehouse in self.warehouses.items() if warehouse.currency == order.currency]
-        whole = [pk for pk in candidates if self._serves_all(pk, lines)]
+        whole = [pk for pk in candidates if self._serves_all(pk, wanted)]
         warehouses = whole[:1] or candidates
         left: dict[tuple[int, int], Decimal] = {}
         takes: list[Take] = []
         lacking: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        for line in lines:
-            missing = line.open_quantity
+        for line, missing in wanted.items():
             for warehouse_id in warehouses:
                 key = (line.product_id, warehouse_id)
                 available = left.get(key, self.left.get(key, ZERO))
@@ -279,37 +310,40 @@ class _Shelf:
                     takes.append(Take(order.pk, line.pk, warehouse_id, line.sku, name, quantity))
             if missing:
                 lacking[line.sku] += missing
-        return takes, self._shortages(lines, lacking)
+        return takes, self._shortages(wanted, lacking)
 
-    def remove(self, takes: Sequence[Take], lines: Sequence[Line]) -> None:
+    def remove(self, takes: Sequence[Take], lines: Iterable[Line]) -> None:
         products = {line.pk: line.product_id for line in lines}
         for take in takes:
             self.left[products[take.line_id], take.warehouse_id] -= take.quantity
 
-    def _serves_all(self, warehouse_id: int, lines: Sequence[Line]) -> bool:
-        wanted: dict[int, Decimal] = defaultdict(lambda: ZERO)
-        for line in lines:
-            wanted[line.product_id] += line.open_quantity
-        return all(self.left.get((product, warehouse_id), ZERO) >= quantity for product, quantity in wanted.items())
+    def _serves_all(self, warehouse_id: int, wanted: Mapping[Line, Decimal]) -> bool:
+        sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        for line, quantity in wanted.items():
+            sums[line.product_id] += quantity
+        return all(self.left.get((product, warehouse_id), ZERO) >= quantity for product, quantity in sums.items())
 
     @staticmethod
-    def _shortages(lines: Sequence[Line], lacking: Mapping[str, Decimal]) -> list[Shortage]:
+    def _shortages(wanted: Mapping[Line, Decimal], lacking: Mapping[str, Decimal]) -> list[Shortage]:
         of_sku: dict[str, list[Line]] = defaultdict(list)
-        for line in lines:
+        for line in wanted:
             of_sku[line.sku].append(line)
         result = []
         for sku, missing in lacking.items():
-            wanted = sum((line.open_quantity for line in of_sku[sku]), ZERO)
+            asked = sum((wanted[line] for line in of_sku[sku]), ZERO)
             count = of_sku[sku][0].count
-            result.append(Shortage(sku, count(wanted), count(wanted - missing)))
+            result.append(Shortage(sku, count(asked), count(asked - missing)))
         return result
 
 
-class ProveStock(Step):
-    """Each stocked line's moves equal what was shipped and not restocked of it; leftover reservations are released."""
+class ProveStock(Freeing):
+    """Each stocked line's moves equal what was shipped and not restocked of it; leftover reservations serve others."""
 
     checks = (STOCK_NOT_ADJUSTED,)
-    locks = Locks.STOCK
+
+    def beside(self, order_ids: Sequence[int], decision: Decision) -> Iterable[int]:
+        """Hardly any order that closes has something left over."""
+        return serving.waiting_orders(serving.left_over(order_ids))
 
     def check(self, batch: Batch) -> Iterator[Finding]:
         lines = order_selectors.lines(batch)
@@ -331,9 +365,6 @@ class ProveStock(Step):
 
     def plan(self, batch: Batch) -> Iterator[Effect]:
         yield from _releases(batch, Release)
-
-    def save(self, batch: Batch, effects: Sequence[Release]) -> None:
-        _release(batch, effects)
 
     def evidence(self, batch: Batch) -> Mapping[int, Mapping[str, Any]]:
         moves = selectors.moves_of(batch)

@@ -6,6 +6,7 @@ from typing import Any
 from erp.kernel.canonical import digest
 from logistics import selectors
 from logistics.models import Return, Shipment, ShipmentStatus
+from logistics.selectors import Inspected, Returned
 from orders.contract import Batch, duty
 
 # The check that keeps whoever sent goods off or received them back from closing the order.
@@ -53,13 +54,19 @@ def review(batch: Batch) -> Mapping[int, Mapping[str, Any]]:
 
 
 def evidence(batch: Batch) -> Mapping[int, Mapping[str, Any]]:
-    """Every shipment and return with its digest, and who handled it, by order."""
+    """Every shipment, return and inspection with its digest, and who handled it, by order."""
     shipments, returns = selectors.shipments_of(batch), selectors.returns_of(batch)
     return {
         order_id: {
             "documents": [
                 *(_document("shipment", each, _content(each)) for each in shipments.get(order_id, ())),
                 *(_document("return", each, _content_of_return(each)) for each in returns.get(order_id, ())),
+            ],
+            "inspections": [
+                _inspection(each, row, found)
+                for each in returns.get(order_id, ())
+                for row in each.brought
+                for found in row.inspected
             ],
             "acts": [
                 *(act for shipment in shipments.get(order_id, ()) for act in _acts(shipment)),
@@ -119,10 +126,19 @@ def _content_of_return(each: Any) -> dict[str, Any]:
         "received": [each.received_by_id, each.received_at],
         "rejected": [each.rejected_by_id, each.rejected_at],
         "lines": [
-            [row.line_no, row.shipment_line_id, row.quantity, row.share, row.credit, [list(f) for f in row.inspected]]
+            [row.line_no, row.shipment_line_id, row.quantity, row.share, row.credit, list(map(_found, row.inspected))]
             for row in each.brought
         ],
     }
+
+
+def _found(found: Inspected) -> list[Any]:
+    return [found.disposition, found.warehouse_id, found.quantity, found.cost]
+
+
+def _inspection(goods_return: Return, row: Returned, found: Inspected) -> dict[str, Any]:
+    content = {"found": _found(found), "by": [found.by_id, found.by_name], "at": found.at}
+    return {"document": goods_return.number, "line": row.line_no, "sha256": digest(content)}
 
 
 def _acts(shipment: Shipment) -> Iterator[dict[str, Any]]:

@@ -1,18 +1,29 @@
 """What must always hold of shipments and returns."""
 
 from django.db import connection
-from django.db.models import F, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel import fsm
-from erp.kernel.invariants import Rows, invariant
+from erp.kernel.invariants import Lives, Rows, invariant
 from erp.kernel.money import ZERO
 from finance import accounts
 from finance.models import Credit, Purpose, Voucher
+from inventory.invariants import unlike_documents
 from inventory.models import Move, MoveKind
-from logistics.models import UNDELIVERED, Inspection, Return, ReturnLine, ReturnStatus, Shipment, ShipmentLine
+from logistics.models import (
+    OUT,
+    UNDELIVERED,
+    Inspection,
+    Return,
+    ReturnLine,
+    ReturnStatus,
+    Shipment,
+    ShipmentLine,
+    ShipmentStatus,
+)
 from logistics.models.returns import STOCKED
-from orders.models import Line
+from logistics.models.shipment import IN_HOUSE
+from orders.models import Line, Status
 from orders.models.order import LineKind
 
 
@@ -31,17 +42,91 @@ def shipped_equals_documents() -> Rows:
         yield from cursor.fetchall()
 
 
+_SHIPMENTS = Lives(Shipment, born={"draft": ShipmentStatus.DRAFT, "pack": ShipmentStatus.PACKED})
+_RETURNS = Lives(Return, born={"request": ReturnStatus.REQUESTED, "approve": ReturnStatus.APPROVED})
+
+
 @invariant("logistics.status_follows_graph", _("Every change of a shipment's or return's status is declared."))
 def status_follows_graph() -> Rows:
-    for model in (Shipment, Return):
-        allowed = {(source, target) for _name, source, target in fsm.edges(model)}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT number, before, status FROM (SELECT number, status, "
-                "LAG(status) OVER (PARTITION BY id ORDER BY history_id) AS before "
-                f"FROM {model.history.model._meta.db_table}) AS steps WHERE before IS NOT NULL AND before <> status"
-            )
-            yield from (row for row in cursor.fetchall() if (row[1], row[2]) not in allowed)
+    yield from _SHIPMENTS.off_graph()
+    yield from _RETURNS.off_graph()
+
+
+@invariant(
+    "logistics.state_changes_are_told", _("Every change of a shipment's or return's status has its outbox row.")
+)
+def state_changes_are_told() -> Rows:
+    yield from _SHIPMENTS.untold()
+    yield from _RETURNS.untold()
+
+
+@invariant(
+    "logistics.decisions_have_reasons",
+    _("History says why shipments were refused or lost, and why returns were asked for or rejected."),
+)
+def decisions_have_reasons() -> Rows:
+    came_back = Return.objects.filter(order=OuterRef("order"), received_at=OuterRef("undelivered_at"))
+    arrived = Shipment.objects.filter(order=OuterRef("order"), delivered_at=OuterRef("rejected_at"))
+    # Found to be refused when its goods came back, or let go when the customer had them: acts without a reason.
+    refused = set(Shipment.objects.filter(Exists(came_back)).values_list("pk", flat=True))
+    let_go = set(Return.objects.filter(Exists(arrived), calls_back=True).values_list("pk", flat=True))
+    yield from _SHIPMENTS.without_reason("lose")
+    yield from (row for row in _SHIPMENTS.without_reason("refuse") if row[0] not in refused)
+    yield from _RETURNS.without_reason("request")
+    yield from (row for row in _RETURNS.without_reason("reject") if row[0] not in let_go)
+    yield from Return.objects.filter(reason="").values_list("pk", "number", "status")
+
+
+@invariant(
+    "logistics.closed_has_nothing_open",
+    _("Every shipment of a closed order has come to its end, and so has every return from before the closing."),
+)
+def closed_has_nothing_open() -> Rows:
+    of_closed = Q(order__status=Status.CLOSED)
+    under_way = Shipment.objects.filter(of_closed, status__in=[*IN_HOUSE, ShipmentStatus.DISPATCHED])
+    yield from under_way.values_list("number", "status")
+    undecided = Return.objects.filter(of_closed, status__in=[ReturnStatus.REQUESTED, ReturnStatus.APPROVED])
+    yield from undecided.filter(requested_at__lte=F("order__closed_at")).values_list("number", "status")
+
+
+@invariant(
+    "logistics.dispatches_moved",
+    _(
+        "Each stocked line of a shipment that left has one move of its quantity and cost; services and what did not "
+        "leave have none."
+    ),
+)
+def dispatches_moved() -> Rows:
+    columns = ("line_id", "line__product_id", "shipment__warehouse_id", "quantity", "cost")
+    rows = ShipmentLine.objects.values_list("pk", "shipment__status", "line__kind", *columns)
+    yield from unlike_documents(
+        "logistics.shipmentline",
+        _MOVED,
+        (
+            (pk, (MoveKind.ISSUE, *place, -quantity, -cost) if status in OUT and kind == LineKind.STOCKED else None)
+            for pk, status, kind, *place, quantity, cost in rows.iterator(chunk_size=5000)
+        ),
+    )
+
+
+_MOVED = ("kind", "line_id", "product_id", "warehouse_id", "quantity", "value")
+_SOURCES = {
+    MoveKind.RECEIPT: "inventory.receiptline",
+    MoveKind.GAIN: "inventory.stocktakeline",
+    MoveKind.LOSS: "inventory.stocktakeline",
+    MoveKind.MOVED_OUT: "inventory.transferline",
+    MoveKind.MOVED_IN: "inventory.transferline",
+    MoveKind.ISSUE: "logistics.shipmentline",
+    MoveKind.RETURN: "logistics.inspection",
+}
+
+
+@invariant("logistics.moves_have_documents", _("Every stock move is of a line of a document of its kind."))
+def moves_have_documents() -> Rows:
+    known = Q()
+    for kind, source_type in _SOURCES.items():
+        known |= Q(kind=kind, source_type=source_type)
+    yield from Move.objects.exclude(known).values_list("pk", "kind", "source_type", "source_id")
 
 
 @invariant(
@@ -123,17 +208,18 @@ def received_is_inspected() -> Rows:
     _("What a return put into stock has one move of its quantity and cost; scrapped and lost goods have none."),
 )
 def restocked_moved() -> Rows:
-    columns = ("source_id", "kind", "line_id", "warehouse_id", "quantity", "value")
-    moves = Move.objects.filter(source_type="logistics.inspection").values_list(*columns)
-    moved = {source_id: tuple(move) for source_id, *move in moves}
+    line = "line__shipment_line__line"
     rows = Inspection.objects.values_list(
-        "pk", "disposition", "line__shipment_line__line", "warehouse_id", "quantity", "cost"
+        "pk", "disposition", line, f"{line}__product_id", "warehouse_id", "quantity", "cost"
     )
-    for pk, disposition, *expected in rows.iterator():
-        move = moved.pop(str(pk), None)
-        if move != ((MoveKind.RETURN, *expected) if disposition in STOCKED else None):
-            yield pk, disposition, move
-    yield from moved.items()
+    yield from unlike_documents(
+        "logistics.inspection",
+        _MOVED,
+        (
+            (pk, (MoveKind.RETURN, *move) if disposition in STOCKED else None)
+            for pk, disposition, *move in rows.iterator(chunk_size=5000)
+        ),
+    )
 
 
 @invariant(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -32,6 +32,14 @@ def shipments(user: User) -> Any:
 
 def returns(user: User) -> Any:
     return Return.objects.visible_to(user)
+
+
+def called(number: str, user: User) -> list[Shipment]:
+    """Shipments with this number, or of the order with this number or shop's number, the oldest first."""
+    upper = number.upper()
+    named = Q(number=upper) | Q(order__number=upper) | Q(order__external_number=number)
+    rows = Shipment.objects.visible_to(user).filter(named).order_by("pk")
+    return list(rows.select_related("order", "warehouse", "method", "carrier"))
 
 
 class Loaded(NamedTuple):
@@ -109,6 +117,9 @@ class Inspected(NamedTuple):
     warehouse_id: int | None
     quantity: Decimal
     cost: Decimal
+    by_id: int
+    by_name: str
+    at: datetime
 
 
 class Returned(NamedTuple):
@@ -166,7 +177,7 @@ _LINE = (
     *("pk", "shipment_line_id", "shipment_line__shipment_id", "shipment_line__line_id", "shipment_line__line__no"),
     *("shipment_line__line__sku", "quantity", "share", "credit"),
 )
-_FOUND = ("disposition", "warehouse_id", "quantity", "cost")
+_FOUND = ("disposition", "warehouse_id", "quantity", "cost", "by_id", "by_name", "at")
 
 
 def _brought(returns: Any) -> Iterator[Any]:

@@ -67,7 +67,7 @@ PACKED = Check(
 )
 RETURN_OPEN = Check(
     "logistics.return_open",
-    Block.GOODS,
+    Block.RETURNS,
     passed=_("No return is open."),
     blocked=_("Order %(number)s: returns neither received nor rejected: %(returns)s."),
     hint=_("Approve and receive them, or reject them."),
@@ -79,7 +79,7 @@ TRACKING_MISSING = Check(
     Block.GOODS,
     passed=_("Every shipment that needs a tracking number has one."),
     blocked=_("Order %(number)s: shipments without the tracking number they need: %(shipments)s."),
-    hint=_("Have the number of the waybill noted."),
+    hint=_("Record the number of the waybill on the shipment."),
     role=_("Logistics"),
     soft=Policy.WARN,
 )

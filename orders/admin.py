@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -157,7 +157,7 @@ class CheckPolicyAdmin(MasterAdmin):
 class OrderAdmin(RecordedDocumentAdmin):
     """Registered by ``erp.site``, which adds the page that shows every app's documents of an order."""
 
-    list_display = (
+    list_display: Any = (
         "number",
         "customer_name",
         "total",
@@ -168,7 +168,7 @@ class OrderAdmin(RecordedDocumentAdmin):
         "placed_at",
     )
     list_select_related = ("shop",)
-    list_filter = (
+    list_filter: ClassVar[Any] = (
         "status",
         "shipping_status",
         "payment_status",

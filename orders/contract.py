@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.module_loading import autodiscover_modules, import_string
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from erp.kernel.acting import Decision
 from erp.kernel.canonical import digest, dumps
@@ -52,6 +53,8 @@ class Block(models.TextChoices):
     ORDER = "order", _("Order")
     GOODS = "goods", _("Shipping")
     MONEY = "money", _("Payment")
+    RETURNS = "returns", pgettext_lazy("check", "Returns")
+    REFUNDS = "refunds", pgettext_lazy("check", "Refunds")
     STOCK = "stock", _("Stock")
     REVIEW = "review", _("Final review")
     DUTY = "duty", _("Separation of duties")

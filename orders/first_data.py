@@ -65,9 +65,10 @@ REASONS: list[tuple[str, str, str, list[Act]]] = [
 _LOST_SALE = {"CL02", "CA01", "CA02", "CA03", "CA04", "CA07", "CA08", "CA10", "CA11", "CA12", "CA13", "CA15", "CA18"}
 _NEEDS_NOTE = {"CL04", "CA09", "CA10", "CA99", "RT06", "RO01", "RO02", "WV01", "RJ01"}
 _NO_REFUND = {"CA03", "CA04"}
+_FOR_RULES = {"CA03", "CL05"}
 _PARTIES = {
     Party.CARRIER: {"CA15", "RT05"},
-    Party.SYSTEM: {"CA03", "CL05"},
+    Party.SYSTEM: _FOR_RULES,
     Party.SELLER: {
         *("CA02", "CA09", "CA11", "CA12", "CA13", "CA14", "CA18"),
         *("CL01", "CL02", "CL03", "CL04"),
@@ -115,6 +116,7 @@ def _reason(code: str, name: str, name_en: str, acts: list[Act]) -> Reason:
         suggests_refund=cancels and code not in _NO_REFUND,
         suggests_restock=cancels and code != "CA15",
         lost_sale=code in _LOST_SALE,
+        for_rules=code in _FOR_RULES,
     )
 
 

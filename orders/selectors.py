@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from erp.kernel.fields import fixed
@@ -29,9 +29,20 @@ def orders(user: User) -> Any:
     return Order.objects.visible_to(user)
 
 
+def called(number: str, user: User) -> Order | None:
+    """The order with this number, or the only one with this number of a shop."""
+    found = list(orders(user).filter(Q(number=number.upper()) | Q(external_number=number)).order_by("pk")[:2])
+    return found[0] if len(found) == 1 else None
+
+
 def copies(order: Order, user: User) -> list[Order]:
     """Orders by which goods of this one were sent once more."""
     return list(orders(user).filter(copied_from=order).order_by("pk"))
+
+
+def others_of_customer(order: Order, user: User, *, limit: int) -> list[Order]:
+    """The customer's newest other orders."""
+    return list(orders(user).filter(customer=order.customer_id).exclude(pk=order.pk).order_by("-pk")[:limit])
 
 
 def lines(batch: Batch) -> Mapping[int, list[Any]]:

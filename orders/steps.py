@@ -19,6 +19,7 @@ from orders import facts, selectors
 from orders.contract import Batch, Block, Check, Effect, Finding, Step
 from orders.models import Act, Order
 from orders.services import changing, closing_lines, lifecycle, policing, reviewing, sealing
+from orders.services.catalogue import NORMAL, not_as_placed
 from orders.services.changing import ChangeEffect
 from orders.services.closing_lines import CloseShort, Ship
 
@@ -145,8 +146,6 @@ REASON_DOES_NOT_FIT = Check(
     hint=_("Choose the reason for what was closed short or returned."),
     role=_("System administrator"),
 )
-# 正常完结: everything that was ordered was shipped and stayed with the customer.
-NORMAL = "CL01"
 
 
 class NotOnHold(Step):
@@ -304,7 +303,7 @@ class ReasonFits(Step):
     def check(self, batch: Batch) -> Iterator[Finding]:
         lines = selectors.lines(batch)
         for order in batch.orders:
-            less = [f"{line.no} {line.sku}" for line in lines.get(order.pk, ()) if line.closed or line.returned]
+            less = [f"{line.no} {line.sku}" for line in not_as_placed(lines.get(order.pk, ()))]
             yield REASON_DOES_NOT_FIT.finding(
                 order,
                 not less or batch.decision.reason != NORMAL,

@@ -1,5 +1,6 @@
 """Fixtures and the database's behaviour in tests."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,11 @@ TransactionTestCase._fixture_teardown = _flush_past_triggers  # type: ignore[att
 @pytest.fixture(autouse=True)
 def _fast(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _files_of_its_own(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path / "media")
 
 
 @pytest.fixture(name="system")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -25,8 +25,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
-from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from erp.kernel.fields import FixedPointField
@@ -34,7 +34,13 @@ from erp.kernel.forms import PlainTextField
 from erp.kernel.models import Counter, OutboxEvent, User
 from erp.kernel.money import plain
 from erp.kernel.shown import parsed, price, structure
-from erp.kernel.texts import Moment, right
+from erp.kernel.texts import Moment, right, view_permission
+
+if TYPE_CHECKING:
+    # The theme has no types; its classes are Django's, dressed.
+    from django.contrib.admin import ModelAdmin, TabularInline
+else:
+    from unfold.admin import ModelAdmin, TabularInline
 
 COST = "inventory.view_cost"
 
@@ -67,7 +73,8 @@ class _Shown:
 
     def shown(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
         sees_cost = request.user.has_perm(COST)
-        return [self._column(name) for name in names if sees_cost or name not in self.costs]
+        plain_names = {field.name for field in self.model._meta.concrete_fields if _leads_nowhere(field, request)}
+        return [self._column(n, n in plain_names) for n in names if sees_cost or n not in self.costs]
 
     def all_columns(self) -> list[str]:
         return [
@@ -76,20 +83,25 @@ class _Shown:
             if field.name not in self.hidden and not isinstance(field, models.AutoField)
         ]
 
-    def _column(self, name: Any) -> Any:
+    def _column(self, name: Any, leads_nowhere: bool) -> Any:
         # Kept, because forms and read-only fields are compared by identity.
         columns: dict[Any, Any] = self.__dict__.setdefault("_columns", {})
-        if name not in columns:
-            columns[name] = self._build(name)
-        return columns[name]
+        if (name, leads_nowhere) not in columns:
+            columns[name, leads_nowhere] = self._build(name, leads_nowhere)
+        return columns[name, leads_nowhere]
 
-    def _build(self, name: Any) -> Any:
+    def _build(self, name: Any, leads_nowhere: bool) -> Any:
         field = next((field for field in self.model._meta.concrete_fields if field.name == name), None)
         if isinstance(field, FixedPointField):
             return column(field, _number(name, self.amounts.get(name)))
         if field is not None and name in self.structures:
             return column(field, lambda row: structure(parsed(getattr(row, name))))
-        return name
+        return column(field, lambda row: getattr(row, name)) if leads_nowhere else name
+
+
+def _leads_nowhere(field: Any, request: HttpRequest) -> bool:
+    """Whether it names something whose page the reader may not see: Django would link to it all the same."""
+    return field.is_relation and not request.user.has_perm(view_permission(field.related_model._meta.label))
 
 
 def column(field: Any, show: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -112,7 +124,7 @@ def _number(name: str, currency: str | None) -> Callable[[Any], SafeString]:
     return show
 
 
-class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[misc]
+class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[type-arg]
     """
     Every page of the back office: within the reader's scope, without bulk deletion, cheap to list.
 
@@ -130,6 +142,7 @@ class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[misc]
     list_max_show_all = 50
     list_fullwidth = True
     change_form_outer_before_template = "erp/acts.html"
+    change_form_outer_after_template = "erp/document_files.html"
     scoped_by: ClassVar[str] = ""
     formfield_overrides = {
         models.EmailField: {},
@@ -176,6 +189,10 @@ class BaseAdmin(_Shown, ModelAdmin):  # type: ignore[misc]
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: Any) -> HttpResponse:
         raise Http404(f"{opts.verbose_name} {object_id}")
+
+
+class ListPage(ChangeList):  # type: ignore[misc]
+    """The list of a model, for those that page it in their own way."""
 
 
 class ReadOnlyHistoryAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
@@ -279,7 +296,7 @@ class MasterAdmin(ReadOnlyHistoryAdmin, BaseAdmin):
         return self.has_change_permission(request, obj)
 
 
-class LinesInline(_Shown, TabularInline):  # type: ignore[misc]
+class LinesInline(_Shown, TabularInline):  # type: ignore[type-arg]
     """Lines of a document, to read."""
 
     extra = 0

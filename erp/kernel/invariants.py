@@ -4,7 +4,7 @@ What must always hold, each proved by a query that returns no row.
 Apps register theirs in their ``invariants.py``; ``manage.py check_invariants`` runs them all.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,9 @@ from django.db import connection, models, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from erp.kernel import fsm
 from erp.kernel.history import Recorded
+from erp.kernel.models import OutboxEvent
 
 Rows = Iterable[Any]
 
@@ -101,3 +103,72 @@ def _differing_from_history(model: type[models.Model]) -> Rows:
             f"WHERE h.history_id IS NULL OR {' OR '.join(f't.{name} {differs} h.{name}' for name in columns)}"
         )
         yield from ((model._meta.label, row_key) for (row_key,) in cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """
+    What history and outbox tell of the status of every row of a model with a declared graph.
+
+    :param born: the status a row may begin with, by the act that makes it.
+    :param silent: acts that nobody is told of.
+    """
+
+    model: Any
+    born: Mapping[str, str]
+    silent: Collection[str] = ()
+
+    def off_graph(self) -> Rows:
+        """First statuses and changes of status that are of no declared act: number, before, after."""
+        steps, params = self._steps()
+        return _fetch(f"SELECT number, before, status FROM {steps} WHERE before <> status AND act IS NULL", params)
+
+    def without_reason(self, *acts: str) -> Rows:
+        """Of these acts those whose history does not say why: key, number and act."""
+        steps, params = self._steps()
+        return _fetch(
+            f"SELECT id, number, act FROM {steps} WHERE before <> status AND history_change_reason = '' "
+            f"AND act IN ({', '.join(['%s'] * len(acts))})",
+            [*params, *acts],
+        )
+
+    def untold(self) -> Rows:
+        """Acts that did not leave one outbox row each time: key, act, how often it was done and told."""
+        steps, params = self._steps()
+        label, name = self.model._meta.label_lower, self.model._meta.model_name
+        acts = sorted({act for act, _before, _after in self._edges()} - set(self.silent))
+        topics = [f"{name}.{act}" for act in acts]
+        listed = ", ".join(["%s"] * len(acts))
+        return _fetch(
+            "SELECT subject, topic, SUM(done), SUM(told) FROM ("
+            f"SELECT CAST(id AS TEXT) AS subject, '{name}.' || act AS topic, 1 AS done, 0 AS told FROM {steps} "
+            f"WHERE before <> status AND act IN ({listed}) UNION ALL "
+            f"SELECT subject_id, topic, 0, 1 FROM {OutboxEvent._meta.db_table} "
+            f"WHERE subject_type = %s AND topic IN ({listed})"
+            ") AS acts GROUP BY subject, topic HAVING SUM(done) <> SUM(told)",
+            [*params, *acts, label, *topics],
+        )
+
+    def _edges(self) -> list[tuple[str, str, str]]:
+        """Act, status before (nothing where it makes the row) and after."""
+        made = [(act, "", str(status)) for act, status in self.born.items()]
+        return made + sorted(edge for edge in fsm.edges(self.model) if edge[1] != edge[2])
+
+    def _steps(self) -> tuple[str, list[str]]:
+        """What to select from, with its parameters: every history row, the status before it, the act between."""
+        edges = self._edges()
+        return (
+            "(SELECT s.id, s.number, s.before, s.status, s.history_change_reason, e.column1 AS act FROM "
+            "(SELECT id, number, status, history_change_reason, "
+            "LAG(status, 1, '') OVER (PARTITION BY id ORDER BY history_id) AS before "
+            f"FROM {self.model.history.model._meta.db_table}) AS s "
+            f"LEFT JOIN (VALUES {', '.join(['(%s, %s, %s)'] * len(edges))}) AS e "
+            "ON e.column2 = s.before AND e.column3 = s.status) AS steps",
+            [value for edge in edges for value in edge],
+        )
+
+
+def _fetch(sql: str, params: Iterable[Any]) -> Rows:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(params))
+        yield from cursor.fetchall()

@@ -6,19 +6,22 @@ records; within a rank by primary key. A lock out of order is a deadlock waiting
 an assertion failure today.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, models, transaction
 
 from erp.kernel.acting import Decision, acting
-from erp.kernel.errors import Busy, RefusedByDatabase
+from erp.kernel.errors import Busy, DomainError, RefusedByDatabase
 
 Row = TypeVar("Row", bound=models.Model)
+Params = ParamSpec("Params")
+Done = TypeVar("Done")
 
 
 class Locks(IntEnum):
@@ -80,6 +83,28 @@ def _refusals() -> Iterator[None]:
         if getattr(error.__cause__, "sqlstate", None) in _CONTENTION or "database is locked" in str(error):
             raise Busy from error
         raise
+
+
+def once_more_after(refusal: type[DomainError]) -> Callable[[Callable[Params, Done]], Callable[Params, Done]]:
+    """
+    Do a unit of work once more after somebody was in its way: now what they did is there to see.
+
+    Inside of another unit nothing is done again: its transaction is lost.
+    """
+
+    def decorate(act: Callable[Params, Done]) -> Callable[Params, Done]:
+        @wraps(act)
+        def once_more(*args: Params.args, **kwargs: Params.kwargs) -> Done:
+            try:
+                return act(*args, **kwargs)
+            except refusal:
+                if _unit.get() is not None:
+                    raise
+            return act(*args, **kwargs)
+
+        return once_more
+
+    return decorate
 
 
 def _current() -> _Unit:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 
 from erp.kernel import history
@@ -113,7 +114,10 @@ def hold(queryset: "models.QuerySet[Row]") -> list[Row]:
     meta: Any = queryset.model._meta
     quote = connection.ops.quote_name
     chosen = queryset.order_by("pk").select_for_update(no_key=True, of=("self",)).values("pk")
-    sql, params = chosen.query.sql_with_params()
+    try:
+        sql, params = chosen.query.sql_with_params()
+    except EmptyResultSet:
+        return []
     columns = ", ".join(f"t.{quote(field.column)}" for field in meta.concrete_fields)
     table, key = quote(meta.db_table), quote(meta.pk.column)
     now = _database_value(meta.get_field("touched_at"), current().at)

@@ -91,3 +91,9 @@ class Change(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.fact} {self.before} → {self.after}"
+
+
+def view_permission(label: str) -> str:
+    """Django's own right to see the documents of a model, by its label."""
+    app, model = label.lower().split(".")
+    return f"{app}.view_{model}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,13 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from erp.kernel.acting import Decision
+from erp.kernel.money import ZERO
 from erp.kernel.shown import price
 from erp.site.act import Facts
+from finance import matching
 from finance import selectors as finance_selectors
-from finance.models import Allowance, Payment, WriteOff
+from finance.matching import Verdict
+from finance.models import Allowance, Payment, Statement, WriteOff
 from inventory.models import Warehouse
 from logistics.models import Return, ReturnLine, Shipment, ShipmentLine
 from orders.contract import Batch
@@ -36,6 +39,21 @@ def payment(payment: Payment, decision: Decision) -> Facts:
         _("Reported at"): _moment(payment.history.earliest("history_id").history_date),
         _word("owed"): price(account.owed, order.currency),
     }
+
+
+def statement(verdict: Verdict) -> Callable[[Statement, Decision], Facts]:
+    """How many of its lines are of one verdict by now, and what they add up to."""
+
+    def shown(statement: Statement, decision: Decision) -> Facts:
+        examined = matching.examine_statement(statement, decision.by)
+        lines = [each.line for each in examined if each.verdict == verdict and not each.own]
+        return {
+            **_named(statement, "number", "name", "method"),
+            verdict.label: len(lines),
+            _("Together"): price(sum((line.amount for line in lines), ZERO), statement.currency),
+        }
+
+    return shown
 
 
 def allowance(allowance: Allowance, decision: Decision) -> Facts:

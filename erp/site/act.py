@@ -75,7 +75,7 @@ class Act:
     :param after_closing: also offered once the order is closed or cancelled.
     :param detail: what of the typed data and rows the preview needs, as the decision's detail; such a page can be
         looked at again before it is confirmed.
-    :param rows_of: the rows the page begins with; None: it has no rows.
+    :param rows_of: the rows the page begins with, for one reader; None: it has no rows.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Act:
     fits: Callable[[Any], bool] = lambda _subject: True
     after_closing: bool = False
     detail: Callable[[Any, Mapping[str, Any], Sequence[Mapping[str, Any]]], Mapping[str, Any]] | None = None
-    rows_of: Callable[[Any], Sequence[Mapping[str, Any]] | None] = lambda _subject: ()
+    rows_of: Callable[[Any, User], Sequence[Mapping[str, Any]] | None] = lambda _subject, _user: ()
 
     def is_offered(self, subject: Any, user: User) -> bool:
         """Whether the button is there: the right object, in the right state, for somebody who may."""

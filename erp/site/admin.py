@@ -5,17 +5,62 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from erp.bulk import acts as bulk
+from erp.bulk.views import begin
 from erp.kernel.acting import Decision
+from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
-from erp.site import orderpage
+from erp.site import orderlist, orderpage, statements
+from erp.site.models import Readiness, SavedView
+from finance import matching
+from finance.admin import StatementAdmin
+from finance.models import Statement
 from orders.admin import OrderAdmin
 from orders.models import Order
 
 
+def _begin(_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
+    return begin(request, request.POST["action"], queryset)
+
+
 @admin.register(Order)
 class OrderPage(OrderAdmin):
-    """The order with every app's documents of it, and the acts that are next."""
+    """The list clerks work from; the order with every app's documents of it, and the acts that are next."""
+
+    paginator = orderlist.BoundedPaginator
+    list_before_template = "erp/order_lists.html"
+    list_filter = (orderlist.WorklistFilter, *OrderAdmin.list_filter, "closed_at", orderlist.FindingFilter)
+    list_display = (
+        "number",
+        "customer_name",
+        "total",
+        "status",
+        "shipping_status",
+        "payment_status",
+        "next_or_blocking",
+        "placed_at",
+        "shop",
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return orderlist.OrderList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup in orderlist.PARAMETERS or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description=_("What comes next, or what blocks"))
+    def next_or_blocking(self, order: Any) -> str:
+        return orderlist.next_or_blocking(order, order.seen)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("shop", "shipping_method")
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """What the reader may do to a whole selection, in the background."""
+        offered = [act for act in bulk.all_acts().values() if request.user.has_perm(act.permission)]
+        return {act.name: (_begin, act.name, act.label) for act in offered}
 
     def render_change_form(
         self,
@@ -30,3 +75,37 @@ class OrderPage(OrderAdmin):
         assert isinstance(user, User)
         context.update(orderpage.context(obj, user, Decision(by=user, at=timezone.now())))
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+@admin.register(Statement)
+class StatementPage(StatementAdmin):
+    """A bank statement beside the payments of every order it names, as they are now."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        user = request.user
+        assert isinstance(user, User)
+        context["groups"] = statements.groups(matching.examine_statement(obj, user))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+@admin.register(Readiness)
+class ReadinessAdmin(DocumentAdmin):
+    list_display = ("order", "version", "ready", "codes", "checked_at")
+    list_select_related = ("order",)
+    list_filter = ("ready",)
+    structures = frozenset({"blockers"})
+    scoped_by = "order"
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(DocumentAdmin):
+    list_display = ("name", "user", "query")
+    list_select_related = ("user",)

@@ -33,16 +33,27 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
     def get_urls(self) -> list[Any]:
+        from erp.bulk import views as bulk
         from erp.reports import views as reports
-        from erp.site import language, views
+        from erp.site import dispatching, files, language, refunding, statements, views
 
         view = self.admin_view(views.act)
         return [
             path("acts/<slug:name>/", view, name="act"),
             path("acts/<slug:name>/<str:pk>/", view, name="act"),
+            path("bulk/", self.admin_view(bulk.runs), name="bulk_runs"),
+            path("bulk/<int:pk>/", self.admin_view(bulk.run), name="bulk_run"),
+            path("bulk/<int:pk>/progress/", self.admin_view(bulk.progress), name="bulk_progress"),
+            path("bulk/<int:pk>/result.csv", self.admin_view(bulk.result), name="bulk_result"),
             path("reports/", self.admin_view(reports.index), name="reports"),
             path("reports/<slug:name>/", self.admin_view(reports.report), name="report"),
             path("reports/<slug:name>.<str:kind>", self.admin_view(reports.export), name="report_file"),
+            path("statements/", self.admin_view(statements.new), name="statement"),
+            path("files/<uuid:pk>/", self.admin_view(files.download), name="file"),
+            path("files/<uuid:pk>/wrong/", self.admin_view(files.wrong), name="file_wrong"),
+            path("files/<slug:document>/<int:pk>/", self.admin_view(files.add), name="file_add"),
+            path("dispatch/", self.admin_view(dispatching.dispatch), name="dispatch"),
+            path("refunds/", self.admin_view(refunding.queue), name="refunds"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

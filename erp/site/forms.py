@@ -34,7 +34,9 @@ from orders.models import Customer, Order, Party, Product, ProductKind, Shipping
 from orders.services import catalogue, copying, waiving
 
 _NONE = [("", "—")]
+_CHOOSE = [("", _("Please choose"))]
 _SUGGESTED = 300
+SEES_STOCK = "inventory.view_stocklevel"
 
 
 def column(model: Any, name: str, **kwargs: Any) -> PlainTextField:
@@ -72,13 +74,15 @@ class ActForm(forms.Form):
             yield title, [self[name] for name in names]
 
     def _offer_reasons(self, reasons: Catalogue) -> None:
-        offered = catalogue.choices(reasons)
-        # One without a note before one with, and one made for this act before one for any.
-        usual = min(offered, key=lambda reason: (reason.needs_note, len(reason.acts)), default=None)
+        said = [(each.code, f"{each} *" if each.needs_note else str(each)) for each in catalogue.choices(reasons)]
+        # Reports count reasons: none is given without a thought, but that an order ended as it was placed.
+        is_normal = reasons == Catalogue.CLOSE and not (
+            self.subject and catalogue.not_as_placed(self.subject.lines.all())
+        )
         self.fields["reason"] = forms.ChoiceField(
             label=_("Reason"),
-            choices=[(reason.code, f"{reason} *" if reason.needs_note else str(reason)) for reason in offered],
-            initial=usual.code if usual else None,
+            choices=[*_CHOOSE, *said],
+            initial=catalogue.NORMAL if is_normal else None,
             help_text=_("* needs a note."),
         )
         self.fields["note"] = PlainTextField(
@@ -88,8 +92,12 @@ class ActForm(forms.Form):
     def _choose(self, name: str, choices: Sequence[tuple[str, str]], initial: str = "") -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = choices if field.required else [*_NONE, *choices]
         field.initial = initial or (choices[0][0] if len(choices) == 1 else None)
+        if not field.required:
+            field.choices = [*_NONE, *choices]
+        else:
+            # What was never chosen must not look chosen.
+            field.choices = choices if field.initial else [*_CHOOSE, *choices]
 
 
 def _party_field() -> forms.ChoiceField:
@@ -133,7 +141,15 @@ class ResumeForm(ActForm):
 
 
 class RowForm(forms.Form):
-    """One of several lines; empty ones are left out."""
+    """One of several lines, for one user; empty ones are left out."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What depends on the user."""
 
 
 def _methods() -> list[tuple[str, str]]:
@@ -155,9 +171,14 @@ class QuantitiesForm(ActForm):
 
 
 class CopyForm(QuantitiesForm):
-    """Filled in with all that was shipped."""
+    """Filled in with all that was shipped; by the same method, as long as it is used."""
+
+    shipping_method = forms.ChoiceField(label=_("Shipping method"), required=False)
 
     def prepare(self) -> None:
+        method = self.subject.shipping_method
+        self.fields["shipping_method"].required = method is not None
+        self._choose("shipping_method", _methods(), method.code if method and method.is_active else "")
         for line in copying.copyable_lines(self.subject):
             self.fields[f"line_{line.no}"] = FixedPointFormField(
                 label=f"{line.no} · {line.sku} {line.name}",
@@ -282,21 +303,33 @@ def _open_line(row: drafting.StillOpen, names: Mapping[int, str], first: int | N
     )
 
 
-class DispatchForm(ActForm):
-    method = forms.ChoiceField(label=_("Shipping method"), required=False)
+class WaybillForm(ActForm):
+    """Filled in with what is known already."""
+
     carrier = forms.ChoiceField(label=_("Carrier"), required=False)
+    tracking_number = column(Shipment, "tracking_number", required=True)
+
+    def prepare(self) -> None:
+        carriers = Carrier.objects.filter(is_active=True).order_by("code")
+        carrier = self.subject.carrier.code if self.subject.carrier else ""
+        self._choose("carrier", [(carrier.code, carrier.name) for carrier in carriers], carrier)
+        self.fields["tracking_number"].initial = self.subject.tracking_number
+
+
+class DispatchForm(WaybillForm):
+    """Whether a tracking number is needed depends on the method."""
+
+    field_order = ("method", "carrier", "tracking_number")
+
+    method = forms.ChoiceField(label=_("Shipping method"), required=False)
     tracking_number = column(Shipment, "tracking_number")
 
     def prepare(self) -> None:
         if self.subject.warehouse_id is None:
             self.fields.clear()
             return
-        method = self.subject.method.code if self.subject.method else ""
-        self._choose("method", _methods(), method)
-        carriers = Carrier.objects.filter(is_active=True).order_by("code")
-        carrier = self.subject.carrier.code if self.subject.carrier else ""
-        self._choose("carrier", [(carrier.code, carrier.name) for carrier in carriers], carrier)
-        self.fields["tracking_number"].initial = self.subject.tracking_number
+        super().prepare()
+        self._choose("method", _methods(), self.subject.method.code if self.subject.method else "")
 
 
 class TrackingForm(ActForm):
@@ -550,12 +583,39 @@ class CountForm(ActForm):
     reference = column(StockTake, "reference", help_text=_("A warehouse books each count sheet only once."))
 
 
+def _shown(label: Any) -> forms.CharField:
+    """Something to read among what is typed: no key goes there, and nobody listens to what it sends."""
+    widget = forms.TextInput(attrs={"readonly": True, "tabindex": "-1", "class": "shown"})
+    return forms.CharField(label=label, required=False, widget=widget)
+
+
 class CountLineForm(RowForm):
+    """
+    A product that should lie there, or one that somebody found. The former, left empty, was not counted.
+
+    What the books say stands beside it for those who may see stock.
+    """
+
     sku = column(Product, "sku", required=True, widget=forms.TextInput(attrs={"list": "products"}))
-    quantity = FixedPointFormField(label=_("Counted quantity"))
+    name = _shown(_("Product"))
+    book = _shown(_("In the books"))
+    quantity = FixedPointFormField(label=_("Counted quantity"), required=False)
     unit_cost = FixedPointFormField(
         label=_("Unit cost"), required=False, help_text=_("Only for goods of which none is on hand; tax excluded.")
     )
+
+    def prepare(self) -> None:
+        if not self.user.has_perm(SEES_STOCK):
+            del self.fields["book"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors or data.get("quantity") is not None:
+            return data
+        if data.get("name") and data.get("unit_cost") is None:
+            return {}
+        self.add_error("quantity", _("Say how much was counted; nothing found is 0."))
+        return data
 
 
 def suggested_products(form: type[RowForm]) -> list[Product]:

@@ -25,5 +25,7 @@ def switch(request: HttpRequest) -> HttpResponse:
     user.language = language
     user.save()
     back = request.headers.get("Referer", "")
-    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    is_ours = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return redirect(back if is_ours else "admin:index")

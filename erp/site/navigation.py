@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,17 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel.errors import Text
 from erp.kernel.models import User
 from erp.reports import catalogue
+from erp.site import dispatching, refunding, statements, worklists
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that is no list: its address, and whom it is for."""
+
+    title: Text
+    icon: str
+    name: str
+    is_for: Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +35,13 @@ class Module:
     One part of the sidebar.
 
     :ivar lists: the models whose lists it opens, each with the symbol beside it.
+    :ivar pages: what people work through there, above the lists.
     :ivar has_reports: whether it opens the reports.
     """
 
     title: Text
     lists: Mapping[str, str]
+    pages: Sequence[Page] = ()
     has_reports: bool = False
 
 
@@ -42,6 +55,7 @@ MODULES = (
             "orders.LineClosing": "content_cut",
             "orders.Review": "fact_check",
             "orders.Waiver": "gpp_maybe",
+            "bulk.BulkRun": "dynamic_feed",
         },
     ),
     Module(
@@ -62,12 +76,15 @@ MODULES = (
             "logistics.Return": "assignment_return",
             "logistics.Inspection": "search_check",
             "logistics.TrackingEvent": "pin_drop",
+            "files.File": "attach_file",
         },
+        (Page(_("Dispatch by scanning"), "barcode_scanner", "dispatch", dispatching.may),),
     ),
     Module(
         _("Finance"),
         {
             "finance.Payment": "payments",
+            "finance.Statement": "account_balance",
             "finance.Refund": "currency_exchange",
             "finance.Allowance": "sell",
             "finance.WriteOff": "money_off",
@@ -78,6 +95,10 @@ MODULES = (
             "finance.Period": "calendar_month",
             "finance.Account": "account_tree",
         },
+        (
+            Page(_("Bring in a bank statement"), "upload_file", "statement", statements.may_keep),
+            Page(_("Refunds to approve"), "approval", "refunds", refunding.may),
+        ),
     ),
     Module(_("Reports"), {}, has_reports=True),
     Module(
@@ -102,18 +123,24 @@ MODULES = (
             "orders.CheckPolicy": "policy",
             "kernel.OutboxEvent": "outbox",
             "kernel.Counter": "123",
+            "worker.Worker": "engineering",
         },
     ),
 )
 # Read within the documents they belong to, and found from their pages.
 WITHIN = frozenset(
     {
+        "files.WrongFile",
+        "finance.StatementLine",
+        "finance.StatementMatch",
         "finance.VoucherLine",
         "inventory.ReceiptLine",
         "inventory.TransferLine",
         "inventory.StockTakeLine",
         "logistics.ShipmentLine",
         "logistics.ReturnLine",
+        "site.Readiness",
+        "site.SavedView",
     }
 )
 
@@ -121,7 +148,11 @@ WITHIN = frozenset(
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The modules with what this person may see of them; those without anything are left out."""
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    modules = ({"title": module.title, "items": list(_items(module, request))} for module in MODULES)
+    modules: list[dict[str, Any]] = [
+        {"title": module.title, "items": list(_items(module, request))} for module in MODULES
+    ]
+    if request.user.has_perm("orders.view_order"):
+        modules[0]["items"] = [*_worklists(request), *modules[0]["items"]]
     return [{"items": [home]}, *({**module, "collapsible": True} for module in modules if module["items"])]
 
 
@@ -132,6 +163,9 @@ def _items(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
 
 
 def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
+    for page in module.pages:
+        if page.is_for(request.user):
+            yield {"title": page.title, "icon": page.icon, "link": reverse(f"admin:{page.name}")}
     for label, icon in module.lists.items():
         model = apps.get_model(label)
         if admin.site.get_model_admin(model).has_view_permission(request):
@@ -144,3 +178,12 @@ def _reports(user: Any) -> Iterator[dict[str, Any]]:
     assert isinstance(user, User)
     for report in catalogue.offered(user):
         yield {"title": str(report.title), "icon": report.icon, "link": reverse("admin:report", args=[report.name])}
+
+
+def _worklists(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """What the reader works from, with its numbers; the archives are found above the list itself."""
+    in_list = request.path == reverse("admin:orders_order_changelist")
+    for each in worklists.counted(request):
+        if each.count is not None:
+            item = {"title": each.worklist.label, "icon": each.worklist.icon, "link": each.worklist.link}
+            yield {**item, "badge": each.count, "badge_variant": "primary", "active": in_list and each.is_current}

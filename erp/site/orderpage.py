@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db.models import Q, prefetch_related_objects
 
+from erp.files import selectors as file_selectors
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Text
 from erp.kernel.models import User
 from erp.kernel.texts import in_reader_language
-from erp.site import acts, timeline
+from erp.site import acts, checklist, timeline
 from erp.site.act import Act
 from finance import selectors as finance_selectors
 from finance.accounts import COST_ACCOUNTS
@@ -20,11 +21,15 @@ from inventory import selectors as inventory_selectors
 from inventory.models import Move
 from logistics import selectors as logistics_selectors
 from orders import selectors as order_selectors
-from orders.contract import Batch, Block, Finding
+from orders.contract import Batch
 from orders.models import ClosingRecord, Order, Reason, Status, Waiver
 from orders.services import lifecycle, reviewing
 
 COST = "inventory.view_cost"
+
+# What brings an order on; everything else is behind “More”.
+_NEXT = frozenset({"process", "pack-order", "report-payment", "complete", "close", "resume", "reopen"})
+_OTHERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +39,6 @@ class Step:
     label: Text
     entry: timeline.Entry | None
     is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CheckBlock:
-    """One block of the closing checklist."""
-
-    label: Text
-    findings: Sequence[Finding]
-    reviews: Sequence[Act] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +60,29 @@ class Reserved:
 def context(order: Order, user: User, decision: Decision) -> dict[str, Any]:
     """Everything the page shows, each part only to those who may see it; queries do not grow with lines."""
     batch = Batch([order], decision, acting=False)
-    checklist = _checklist(order, user, decision)
     entries = timeline.of(order, user)
     (account,) = finance_selectors.order_accounts(batch)
-    return {
-        "order": order,
-        "account": account,
-        "acts": acts.offered(order, user),
-        "steps": _steps(order, entries),
-        "checklist": checklist,
-        "blockers": sum(finding.is_blocker for block in checklist or () for finding in block.findings),
-        "lines": order_selectors.lines(batch)[order.pk] if user.has_perm("orders.view_line") else None,
+    documents = {
         "shipments": _shipments(order, user, batch),
         "returns": _returns(order, user, batch),
-        "after_sale": logistics_selectors.after_sale(batch)[order.pk].label,
         "payments": _payments(order, user),
         "refunds": _refunds(order, user),
         "allowances": _allowances(order, user, batch),
         "write_offs": _write_offs(order, user, batch),
+    }
+    parts = _checklist(order, user, decision, documents)
+    offered = acts.offered(order, user)
+    return {
+        "order": order,
+        "account": account,
+        "acts": [act for act in offered if act.name in _NEXT],
+        "more_acts": [act for act in offered if act.name not in _NEXT],
+        "steps": _steps(order, entries),
+        "checklist": parts,
+        "blockers": sum(entry.finding.is_blocker for part in parts for row in part.rows for entry in row.entries),
+        "lines": order_selectors.lines(batch)[order.pk] if user.has_perm("orders.view_line") else None,
+        "after_sale": logistics_selectors.after_sale(batch)[order.pk].label,
+        **documents,
         "vouchers": _vouchers(order, user),
         "moves": _moves(order, user),
         "reserved": _reserved(order, user, batch),
@@ -89,11 +90,13 @@ def context(order: Order, user: User, decision: Decision) -> dict[str, Any]:
         "reviews": _reviews(order, user, batch),
         "waivers": _waivers(order, user),
         "records": _records(order, user),
+        "files": file_selectors.of_order(order, user),
         "timeline": entries,
         "held_reason": _name_of(order.held_reason),
         "cancel_reason": _name_of(order.cancel_reason),
         "copy_reason": _name_of(order.copy_reason),
         "copies": order_selectors.copies(order, user),
+        "others": order_selectors.others_of_customer(order, user, limit=_OTHERS),
         "sees_cost": user.has_perm(COST),
     }
 
@@ -117,27 +120,16 @@ def _name_of(code: str) -> str:
     return in_reader_language(reason.name, reason.name_en) if reason else ""
 
 
-def _checklist(order: Order, user: User, decision: Decision) -> list[CheckBlock] | None:
+def _checklist(
+    order: Order, user: User, decision: Decision, documents: Mapping[str, Sequence[Row] | None]
+) -> list[checklist.Part]:
     if order.is_final:
-        return None
+        return []
     findings = lifecycle.preview("close", [order.pk], decision)[order.pk].findings
-    by_block: dict[Block, list[Finding]] = {block: [] for block in Block}
-    for finding in findings:
-        by_block[finding.block].append(finding)
-    return [
-        CheckBlock(
-            block.label,
-            sorted(found, key=lambda finding: not finding.is_blocker),
-            _review_acts(order, user) if block == Block.REVIEW else (),
-        )
-        for block, found in by_block.items()
-        if found
-    ]
-
-
-def _review_acts(order: Order, user: User) -> list[Act]:
-    named = (acts.all_acts()[acts.review_name(block.name)] for block in reviewing.blocks())
-    return [act for act in named if act.is_offered(order, user)]
+    read = [row.document for rows in documents.values() for row in rows or ()]
+    return checklist.of(
+        findings, order, user, {(document._meta.label_lower, str(document.pk)): document for document in read}
+    )
 
 
 def _shipments(order: Order, user: User, batch: Batch) -> list[Row] | None:

@@ -27,6 +27,9 @@ _SEE_SHIPMENTS = [
     for model in ("shipment", "shipmentline", "trackingevent", "return", "returnline", "inspection")
 ]
 _SEE_MONEY = ["finance.view_payment", "finance.view_refund", "finance.view_allowance"]
+_SEE_FILES = ["files.view_file", "files.view_wrongfile"]
+_KEEP_FILES = [*_SEE_FILES, "files.add_file"]
+_SEE_STATEMENTS = ["finance.view_statement", "finance.view_statementline", "finance.view_statementmatch"]
 _SEE_STOCK = ["inventory.view_stocklevel", "inventory.view_warehouse", "inventory.view_reservation"]
 _SEE_COUNTS = ["inventory.view_stocktake", "inventory.view_stocktakeline"]
 _SEE_TRANSFERS = ["inventory.view_transfer", "inventory.view_transferline"]
@@ -53,6 +56,7 @@ SYSTEM_TASKS = "系统任务"
 ROLES: dict[str, list[str]] = {
     "业务员": [
         *_EVERYBODY,
+        *_SEE_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
         *_SEE_STOCK,
@@ -69,6 +73,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "客服": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
         *_SEE_CLOSING,
@@ -84,6 +89,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "仓管员": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_STOCK,
         *_SEE_COUNTS,
@@ -103,6 +109,7 @@ ROLES: dict[str, list[str]] = {
     ],
     "物流": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_STOCK,
         *_SEE_CLOSING,
@@ -118,8 +125,10 @@ ROLES: dict[str, list[str]] = {
     ],
     "财务": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
+        *_SEE_STATEMENTS,
         *_SEE_LEDGER,
         *_SEE_STOCK,
         *_SEE_COUNTS,
@@ -145,16 +154,21 @@ ROLES: dict[str, list[str]] = {
     ],
     "出纳": [
         *_EVERYBODY,
+        *_KEEP_FILES,
         *_SEE_MONEY,
+        *_SEE_STATEMENTS,
         *_ALL_SHOPS,
         "reports.view_receipts",
         "finance.report_payment",
         "finance.pay_refund",
     ],
     "财务主管": [
+        "site.view_readiness",
         *_EVERYBODY,
+        *_SEE_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
+        *_SEE_STATEMENTS,
         *_SEE_LEDGER,
         *_SEE_STOCK,
         *_SEE_COUNTS,
@@ -172,7 +186,9 @@ ROLES: dict[str, list[str]] = {
         "inventory.approve_stocktake",
     ],
     "系统管理员": [
+        "site.view_readiness",
         *_EVERYBODY,
+        *_SEE_FILES,
         *_SEE_SHIPMENTS,
         *_SEE_MONEY,
         *_SEE_LEDGER,
@@ -188,6 +204,7 @@ ROLES: dict[str, list[str]] = {
         "logistics.review_logistics",
         "orders.close_order",
         "orders.reopen_order",
+        "bulk.view_bulkrun",
         *(f"kernel.{act}_user" for act in ("view", "add", "change")),
         "auth.view_group",
         *(
@@ -231,7 +248,20 @@ ROLES: dict[str, list[str]] = {
 }
 
 # Also the packages' apps whose permissions a role holds: they come after ours and have none yet.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "reports", "auth", "admin")
+APPS = (
+    "kernel",
+    "orders",
+    "finance",
+    "inventory",
+    "logistics",
+    "files",
+    "reports",
+    "worker",
+    "bulk",
+    "site",
+    "auth",
+    "admin",
+)
 
 
 def create() -> None:

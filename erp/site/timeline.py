@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from erp.kernel.errors import Text
@@ -66,13 +67,15 @@ def of(order: Order, user: User) -> list[Entry]:
 
 def _changes(model: Any, pks: Iterable[int], lines: Mapping[datetime, Sequence[str]] | None = None) -> Iterator[Entry]:
     """
-    One entry for each change of status, hold or of what an order says; the rest is in the document's own history.
+    One entry for each change of status, hold, waybill or of what an order says; the rest is in a document's own
+    history.
 
     :param lines: what was changed of an order's lines, by moment.
     """
     labels = dict(model._meta.get_field("status").flatchoices)
     before: dict[int, Any] = {}
-    for row in model.history.filter(id__in=list(pks)).order_by("history_id"):
+    rows = model.history.filter(id__in=list(pks)).order_by("history_id")
+    for row in rows.select_related("carrier") if model is Shipment else rows:
         old = before.get(row.id)
         moved = old is None or old.status != row.status
         what = (
@@ -98,11 +101,26 @@ def _moved(old: Any, row: Any, labels: Mapping[Any, Any]) -> str:
 
 
 def _changed(old: Any, row: Any, lines: Mapping[datetime, Sequence[str]]) -> Text:
-    """What an order says differently, and its lines; nothing of other documents."""
+    """What an order says differently, and its lines, or the waybill of a shipment; nothing of other documents."""
+    if isinstance(row, Shipment.history.model):
+        return str(Listing(_waybill_changes(old, row)))
     if not isinstance(row, Order.history.model):
         return ""
     fields = [change.describe() for change in changing.field_changes(row.id, old, row)]
     return str(Listing([*fields, *lines.get(row.history_date, ())]))
+
+
+def _waybill_changes(old: Any, row: Any) -> Iterator[str]:
+    for name in ("carrier", "tracking_number"):
+        before, after = getattr(old, name), getattr(row, name)
+        if before != after:
+            column: Any = Shipment._meta.get_field(name)
+            label = capfirst(str(column.verbose_name))
+            yield _("%(field)s: %(before)s → %(after)s") % {
+                "field": label,
+                "before": before or "—",
+                "after": after or "—",
+            }
 
 
 def _line_changes(order: Order) -> Mapping[datetime, list[str]]:

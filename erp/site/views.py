@@ -22,7 +22,7 @@ from erp.kernel.acting import Channel, Decision
 from erp.kernel.errors import DomainError, Forbidden, NotFound, refusals
 from erp.kernel.models import User
 from erp.kernel.transitions import permit
-from erp.site import acts, timeline
+from erp.site import acts, checklist, timeline
 from erp.site.act import Act, Call, Preview, order_of
 from erp.site.forms import RowForm, suggested_products
 from finance.periods import PeriodRefused
@@ -86,6 +86,9 @@ class _Page:
         return TemplateResponse(self.request, "erp/act.html", self._context(), status=status)
 
     def confirm(self) -> HttpResponse:
+        if "look" in self.request.POST:
+            # Why it is done can be said after looking.
+            self.form.errors.pop("reason", None)
         if {"more", "look"} & self.request.POST.keys():
             return self.ask()
         if not (self.form.is_valid() and self._rows_are_valid()):
@@ -126,13 +129,21 @@ class _Page:
 
     @cached_property
     def rows(self) -> Any:
-        form, begun = self.act.row_form, self.act.rows_of(self.subject)
+        form, begun = self.act.row_form, self.act.rows_of(self.subject, self.user)
         if form is None or begun is None:
             return None
         posted = self.request.POST if self.request.method == "POST" and "more" not in self.request.POST else None
         initial = _typed_rows(self.request, form) if "more" in self.request.POST else begun
         formset = forms.formset_factory(form, extra=_ROWS, max_num=_MOST_ROWS, absolute_max=_MOST_ROWS)
-        return formset(posted, initial=None if posted else initial, prefix="rows")
+        kwargs = {"user": self.user}
+        rows = formset(posted, initial=None if posted else initial, prefix="rows", form_kwargs=kwargs)
+        self._put_cursor(rows)
+        return rows
+
+    def _put_cursor(self, rows: Any) -> None:
+        """After “More lines” into the first empty one: whoever scans goes on at once."""
+        if "more" in self.request.POST and rows.extra_forms:
+            next(iter(rows.extra_forms[0].fields.values())).widget.attrs["autofocus"] = True
 
     def _rows_are_valid(self) -> bool:
         return self.rows is None or self.rows.is_valid()
@@ -187,7 +198,7 @@ class _Page:
             "preview": preview,
             "about": self.act.about(self.subject, self._decision) if self.act.about else None,
             "is_timely": self.act.is_timely(subject),
-            "findings": sorted(findings, key=lambda finding: not finding.is_blocker),
+            "checklist": checklist.of(findings, order, self.user),
             "problems": self.problems,
             "meanwhile": self._meanwhile(order),
             "back": _address(self.order or self.subject) if self.subject else reverse("admin:index"),

@@ -1,4 +1,4 @@
-"""Accounts, periods, vouchers, payments, refunds, credits, allowances and write-offs."""
+"""Accounts, periods, vouchers, payments, refunds, credits, allowances, write-offs and bank statements."""
 
 from finance.models.allowance import Allowance
 from finance.models.credit import Credit, CreditGround
@@ -6,6 +6,7 @@ from finance.models.ledger import Account, OrderBalance, Period, Purpose, Vouche
 from finance.models.payment import Payment, PaymentMethod, PaymentState
 from finance.models.proposal import ProposalState
 from finance.models.refund import Ground, Refund, RefundState
+from finance.models.statement import Statement, StatementLine, StatementMatch, StatementUse
 from finance.models.write_off import TakenBack, WriteOff, WriteOffKind
 
 __all__ = [
@@ -23,6 +24,10 @@ __all__ = [
     "Purpose",
     "Refund",
     "RefundState",
+    "Statement",
+    "StatementLine",
+    "StatementMatch",
+    "StatementUse",
     "TakenBack",
     "Voucher",
     "VoucherLine",

@@ -129,6 +129,8 @@ class Payment(Recorded, FSMModel):
                 name="finance_payment_refunds_of_confirmed",
             ),
         ]
+        # Lines of a bank statement are found by it, in every shop.
+        indexes = [models.Index(fields=["reference"], name="finance_payment_reference")]
 
     def __str__(self) -> str:
         return self.number

@@ -27,7 +27,7 @@ from finance.services.refunds import Cause
 from orders.models import Act, Order
 from orders.selectors import company_day
 from orders.services import catalogue
-from orders.services.documents import authorise, holding, holding_of
+from orders.services.documents import authorise, holding, holding_of, require_version
 
 
 class AllowanceExceedsPart(DomainError):
@@ -58,20 +58,23 @@ class AllowanceDraft:
     party: str = ""
 
 
-def request_allowance(draft: AllowanceDraft, *, decision: Decision) -> Allowance:
+def request_allowance(draft: AllowanceDraft, *, decision: Decision, version: int | None = None) -> Allowance:
     """
     Ask for a lower price of what was dispatched.
 
+    :param version: the order's, as the person saw it: the same form sent twice asks once.
     :raises NotFound: the order is out of scope. :raises Forbidden: ``finance.request_allowance`` is missing.
+    :raises Changed: the order has another version.
     :raises AllowanceExceedsPart: more than what is neither credited nor requested of the part.
     """
     order_id = draft.part.line.order_id
     scoped = Order.objects.visible_to(decision.by)
     authorise(scoped, [order_id], decision.by, "finance.request_allowance")
     with holding(scoped.filter(pk=order_id), decision, closed_too=True) as held:
-        found(Order, [order_id], list(held.values()))
+        (order,) = found(Order, [order_id], list(held.values()))
+        require_version(order, version)
         reason = catalogue.require(Act.ALLOWANCE, decision)
-        allowance = _build(draft, held[order_id], catalogue.party_of(draft.party, reason), decision)
+        allowance = _build(draft, order, catalogue.party_of(draft.party, reason), decision)
         _require_left(allowance, draft.part)
         (allowance.number,) = numbers("AL", company_day(decision.at).year, 1)
         setwise.insert([allowance])

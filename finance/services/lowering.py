@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
+from erp.kernel.money import ZERO
+from finance.effects import AskBack, TakeBack
+from finance.models import Payment, PaymentState
 from finance.services import refunds, taking_back
 from finance.services.posting import Balances, Draft
 from finance.services.refunds import Cause
+from orders.contract import Effect
 from orders.models import Order
+
+
+def foresee(
+    better_off: Mapping[Order, Decimal],
+    payments: Callable[[], Mapping[int, Sequence[Payment]]],
+    confirming: Decimal = ZERO,
+) -> Iterator[Effect]:
+    """
+    What :func:`follow` would do once less is payable, or more was paid, by so much of each order.
+
+    :param payments: reads all of theirs, if any is overpaid then. :param confirming: paid by what is confirmed now.
+    """
+    overpaid = {order: amount - order.owed for order, amount in better_off.items() if amount > order.owed}
+    taken = taking_back.foresee(overpaid)
+    for order, amount in overpaid.items():
+        if taken[order.pk]:
+            yield TakeBack(order.pk, order.currency, taken[order.pk])
+        confirmed = [each for each in payments().get(order.pk, ()) if each.status == PaymentState.CONFIRMED]
+        wanted = amount - taken[order.pk] - sum((payment.refunding for payment in confirmed), ZERO)
+        refundable = min(wanted, sum((payment.refundable for payment in confirmed), confirming))
+        if refundable > 0 and (order.is_final or wanted > order.shop.tolerance):
+            yield AskBack(order.pk, order.currency, refundable)
 
 
 def follow(orders: Iterable[Order], balances: Balances, causes: Mapping[int, Cause] | None = None) -> list[Draft]:

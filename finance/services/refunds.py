@@ -8,21 +8,22 @@ possible after the order's closing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel import outbox, setwise
+from erp.kernel import fsm, outbox, setwise
 from erp.kernel.acting import Decision, current
 from erp.kernel.errors import DomainError
 from erp.kernel.locks import Locks
 from erp.kernel.models import User
 from erp.kernel.money import ZERO, check_positive, minor_units
 from erp.kernel.numbering import numbers
-from erp.kernel.transitions import advance, ready
+from erp.kernel.transitions import advance, ready, wrong_state
 from erp.kernel.validation import column
 from finance.models import Credit, CreditGround, Ground, Payment, PaymentState, Purpose, Refund
 from finance.models.refund import OPEN
@@ -32,7 +33,7 @@ from orders.models import Act, Order, Status
 from orders.models.reason import Party
 from orders.selectors import company_day
 from orders.services import catalogue, progress
-from orders.services.documents import holding_of
+from orders.services.documents import holding_of, require_version
 
 
 class UnknownGround(DomainError):
@@ -53,11 +54,35 @@ class MoreThanPaid(DomainError):
     )
 
 
+class NothingOverpaid(DomainError):
+    code = "finance.nothing_overpaid"
+    message = _(
+        "Order %(number)s is not overpaid, so %(amount)s cannot be refunded. Customer service first requests a return "
+        "or an allowance; finance rejects a refund that was asked for before."
+    )
+
+
+class AlreadyRefunding(DomainError):
+    code = "finance.already_refunding"
+    message = _(
+        "Order %(number)s is overpaid by %(overpaid)s, and all of it is being refunded already, so %(amount)s more "
+        "cannot be. Finance decides the open refunds first."
+    )
+
+
 class MoreThanOverpaid(DomainError):
     code = "finance.refund_exceeds_overpaid"
     message = _(
-        "Order %(number)s is overpaid by %(overpaid)s, of which %(pending)s are being refunded already, "
-        "so %(amount)s cannot be refunded. Ask for less, or reject this refund."
+        "Order %(number)s is overpaid by %(overpaid)s, of which %(left)s are not being refunded yet, so %(amount)s "
+        "cannot be refunded. Ask for %(left)s at most."
+    )
+
+
+class NoLongerOverpaid(DomainError):
+    code = "finance.refund_no_longer_overpaid"
+    message = _(
+        "Order %(number)s is overpaid by %(overpaid)s by now, so refund %(refund)s, with which %(amount)s would be "
+        "given back at once, goes beyond it. Finance rejects it; what is still overpaid can be asked back anew."
     )
 
 
@@ -109,23 +134,23 @@ class RefundDraft:
     party: str = ""
 
 
-def request_refund(draft: RefundDraft, *, decision: Decision) -> Refund:
+def request_refund(draft: RefundDraft, *, decision: Decision, version: int | None = None) -> Refund:
     """
     Ask for money to be paid back to the customer.
 
-    :raises NotFound: :raises Forbidden: ``finance.request_refund`` is missing.
-    :raises NotConfirmed: :raises MoreThanPaid: beyond the payment. :raises MoreThanOverpaid: beyond the ground.
+    :param version: the order's, as the person saw it: the same form sent twice asks once.
+    :raises NotFound: :raises Forbidden: ``finance.request_refund`` is missing. :raises Changed: another version.
+    :raises NotConfirmed: :raises MoreThanPaid: beyond the payment.
+    :raises NothingOverpaid: :raises AlreadyRefunding: :raises MoreThanOverpaid: beyond what is to be paid back.
     """
     with holding_of(Payment.objects, [draft.payment_id], decision, "finance.request_refund", closed_too=True) as (
         held,
         (payment,),
     ):
+        require_version(payment.order, version)
         reason = catalogue.require(Act.REFUND, decision)
         refund: Refund = _build(draft, payment, catalogue.party_of(draft.party, reason))
-        order = payment.order
-        left = _Left(held.values())
-        if refund.amount > left.over[order.pk] - left.pending[order.pk]:
-            raise _more_than_overpaid(refund, left)
+        _Left(held.values()).require(refund)
         _insert([refund])
         return refund
 
@@ -136,28 +161,69 @@ def approve_refunds(refund_ids: Iterable[int], *, decision: Decision) -> list[Re
 
     :raises WrongState: not requested any more. :raises RequesterApproves: one's own request.
     :raises ReceiverApproves: the goods it is for were received by the same person.
-    :raises MoreThanOverpaid: no longer overpaid by that much.
+    :raises NothingOverpaid: :raises NoLongerOverpaid: meanwhile less is overpaid.
     """
+    with _approving(refund_ids, decision) as approval:
+        for _refund, reasons in approval.refused:
+            raise reasons[0]
+        return approval.approved
+
+
+def approve_those_possible(refund_ids: Iterable[int], *, decision: Decision) -> Approval:
+    """
+    As :func:`approve_refunds`, but what cannot be approved stays requested, with every reason, and the others are.
+
+    :raises NotFound: :raises Forbidden: ``finance.approve_refund`` is missing.
+    """
+    with _approving(refund_ids, decision) as approval:
+        return approval
+
+
+@dataclass(slots=True)
+class Approval:
+    """What became of several refunds, in the order of their keys."""
+
+    approved: list[Refund] = field(default_factory=list)
+    refused: list[tuple[Refund, list[DomainError]]] = field(default_factory=list)
+
+
+@contextmanager
+def _approving(refund_ids: Iterable[int], decision: Decision) -> Iterator[Approval]:
     with holding_of(Refund.objects, refund_ids, decision, "finance.approve_refund", closed_too=True) as (
         held,
         refunds,
     ):
-        ready(refunds, "approve")
-        for refund in refunds:
-            if refund.requested_by_id == decision.by.pk:
-                raise RequesterApproves(name=decision.by.name, number=refund.number)
         # Also where a refund was rejected and asked for again by hand, which no receipt of goods has raised.
         received = set(
             Credit.objects.filter(order__in=held, ground=CreditGround.RETURN, by=decision.by).values_list(
                 "order_id", flat=True
             )
         )
+        left, approval = _Left(held.values()), Approval()
         for refund in refunds:
-            if refund.goods_received_by_id == decision.by.pk or refund.order_id in received:
-                raise ReceiverApproves(name=decision.by.name, number=refund.number)
-        _Left(held.values()).take(refunds)
-        advance(refunds, "approve")
-        return refunds
+            reasons = list(_against_approval(refund, received, left, decision.by))
+            if reasons:
+                approval.refused.append((refund, reasons))
+            else:
+                left.take([refund])
+                approval.approved.append(refund)
+        advance(approval.approved, "approve")
+        yield approval
+
+
+def _against_approval(refund: Refund, received: Collection[int], left: _Left, by: User) -> Iterator[DomainError]:
+    """Every reason why somebody may not approve a refund."""
+    if not fsm.can_proceed(refund.approve):
+        # What was decided already is decided, whoever asks.
+        yield wrong_state(refund, "approve")
+        return
+    if refund.requested_by_id == by.pk:
+        yield RequesterApproves(name=by.name, number=refund.number)
+    if refund.goods_received_by_id == by.pk or refund.order_id in received:
+        yield ReceiverApproves(name=by.name, number=refund.number)
+    error = left.beyond(refund)
+    if error is not None:
+        yield error
 
 
 def approve_refund(refund_id: int, *, decision: Decision) -> Refund:
@@ -171,7 +237,7 @@ def pay_refunds(refund_ids: Iterable[int], *, decision: Decision) -> list[Refund
     Note that approved refunds left the house; all of them or none. Each posts one voucher.
 
     :raises WrongState: not approved. :raises DecidedAndPays: requested or approved by the same person.
-    :raises MoreThanOverpaid: no longer overpaid by that much.
+    :raises NothingOverpaid: :raises NoLongerOverpaid: meanwhile less is overpaid.
     """
     with holding_of(Refund.objects, refund_ids, decision, "finance.pay_refund", closed_too=True) as (held, refunds):
         ready(refunds, "pay")
@@ -337,6 +403,7 @@ class _Left:
         self.orders = {order.pk: order for order in orders}
         self.over = {pk: -order.owed for pk, order in self.orders.items()}
         self.pending: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        self.taken: dict[int, Decimal] = defaultdict(lambda: ZERO)
         self.payments: dict[int, list[Payment]] = defaultdict(list)
         overpaid = [pk for pk, amount in self.over.items() if amount > 0]
         if overpaid:
@@ -345,22 +412,49 @@ class _Left:
                 self.pending[payment.order_id] += payment.refunding
                 self.payments[payment.order_id].append(payment)
 
+    def require(self, refund: Refund) -> None:
+        """
+        A refund not asked for yet is within what is overpaid and not being refunded.
+
+        :raises NothingOverpaid: :raises AlreadyRefunding: :raises MoreThanOverpaid:
+        """
+        order, over = refund.order, self.over[refund.order_id]
+        left = over - self.pending[order.pk]
+        if refund.amount <= left:
+            return
+        figures = {"number": order.number, "amount": order.money(refund.amount)}
+        if over <= 0:
+            raise NothingOverpaid(**figures)
+        if left <= 0:
+            raise AlreadyRefunding(**figures, overpaid=order.money(over))
+        raise MoreThanOverpaid(**figures, overpaid=order.money(over), left=order.money(left))
+
+    def beyond(self, refund: Refund) -> NothingOverpaid | NoLongerOverpaid | None:
+        """Why a refund asked for before goes beyond what is overpaid by now, together with those taken."""
+        order, over = refund.order, self.over[refund.order_id]
+        amount = self.taken[order.pk] + refund.amount
+        if over <= 0:
+            return NothingOverpaid(number=order.number, amount=order.money(refund.amount))
+        if amount > over:
+            return NoLongerOverpaid(
+                number=order.number,
+                overpaid=order.money(over),
+                refund=refund.number,
+                amount=order.money(amount),
+            )
+        return None
+
     def take(self, refunds: Iterable[Refund]) -> None:
-        """:raises MoreThanOverpaid: an order is not overpaid by as much as these refunds together."""
+        """
+        Refunds asked for before are, together, within what is overpaid.
+
+        :raises NothingOverpaid: :raises NoLongerOverpaid:
+        """
         for refund in refunds:
-            if refund.amount > self.over[refund.order_id]:
-                raise _more_than_overpaid(refund, self)
-            self.over[refund.order_id] -= refund.amount
-
-
-def _more_than_overpaid(refund: Refund, left: _Left) -> MoreThanOverpaid:
-    order = refund.order
-    return MoreThanOverpaid(
-        number=order.number,
-        overpaid=order.money(max(left.over[order.pk], ZERO)),
-        pending=order.money(left.pending[order.pk]),
-        amount=order.money(refund.amount),
-    )
+            error = self.beyond(refund)
+            if error is not None:
+                raise error
+            self.taken[refund.order_id] += refund.amount
 
 
 def _build(draft: RefundDraft, payment: Payment, party: str) -> Refund:

@@ -55,6 +55,22 @@ def take_back(orders: Iterable[Order], balances: Balances) -> list[Draft]:
     return [_voucher(row, balances) for row in rows]
 
 
+def foresee(overpaid: Mapping[Order, Decimal]) -> Mapping[int, Decimal]:
+    """How much :func:`take_back` would take back, by order, once these are overpaid by so much."""
+    left = {order.pk: max(amount, ZERO) for order, amount in overpaid.items()}
+    taken = dict.fromkeys(left, ZERO)
+    for short in _shorts({order.pk: order for order in overpaid if left[order.pk]}):
+        amount = min(left[short.order_id], short.left)
+        left[short.order_id] -= amount
+        taken[short.order_id] += amount
+    return taken
+
+
+def left_of(order: Order) -> Decimal:
+    """What of an order is written off and can still be taken back, in its currency."""
+    return sum((short.left for short in _shorts({order.pk: order})), ZERO)
+
+
 def _shorts(orders: Mapping[int, Order]) -> Iterator[_Short]:
     if not orders:
         return

@@ -25,7 +25,7 @@ from finance.services.posting import Balances, credit, debit
 from orders.models import Act, Order
 from orders.selectors import company_day
 from orders.services import catalogue, progress
-from orders.services.documents import authorise, holding, holding_of
+from orders.services.documents import authorise, holding, holding_of, require_version
 
 
 class UnknownKind(DomainError):
@@ -63,19 +63,22 @@ class WriteOffDraft:
     amount: Decimal
 
 
-def request_write_off(draft: WriteOffDraft, *, decision: Decision) -> WriteOff:
+def request_write_off(draft: WriteOffDraft, *, decision: Decision, version: int | None = None) -> WriteOff:
     """
     Ask for bad debt, or for money that cannot be paid back, to be written off.
 
+    :param version: the order's, as the person saw it: the same form sent twice asks once.
     :raises NotFound: the order is out of scope. :raises Forbidden: ``finance.request_write_off`` is missing.
+    :raises Changed: the order has another version.
     :raises MoreThanReceivable: :raises MoreThanUnclaimed: beyond what is owed or overpaid and not requested yet.
     """
     scoped = Order.objects.visible_to(decision.by)
     authorise(scoped, [draft.order_id], decision.by, "finance.request_write_off")
     with holding(scoped.filter(pk=draft.order_id), decision, closed_too=True) as held:
-        found(Order, [draft.order_id], list(held.values()))
+        (order,) = found(Order, [draft.order_id], list(held.values()))
+        require_version(order, version)
         catalogue.require(Act.WRITE_OFF, decision)
-        write_off = _build(draft, held[draft.order_id], decision)
+        write_off = _build(draft, order, decision)
         still_open = WriteOff.objects.filter(order=draft.order_id, kind=draft.kind, status=ProposalState.REQUESTED)
         requested = sum((other.amount for other in still_open), ZERO)
         _require_left(write_off, Balances(held.values()), requested)

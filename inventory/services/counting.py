@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel import outbox, setwise
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Busy, DomainError, RefusedByDatabase, each
-from erp.kernel.locks import lock, unit_of_work
+from erp.kernel.locks import lock, once_more_after, unit_of_work
 from erp.kernel.money import ZERO, Quantity, at_average, check, part, times
 from erp.kernel.numbering import numbers
 from erp.kernel.texts import Listing
@@ -123,11 +123,7 @@ def count_warehouses(drafts: Sequence[CountDraft], *, decision: Decision) -> lis
     :raises Forbidden: ``inventory.count_stock`` is missing. :raises WarehousesRefused: with every reason.
     """
     permit(decision.by, "inventory.count_stock")
-    try:
-        return _count(drafts, decision)
-    except RefusedByDatabase:
-        # In the same moment somebody booked this count sheet: now it is there to see.
-        return _count(drafts, decision)
+    return _count(drafts, decision)
 
 
 def approve_stock_takes(take_ids: Iterable[int], *, decision: Decision) -> list[StockTake]:
@@ -141,12 +137,7 @@ def approve_stock_takes(take_ids: Iterable[int], *, decision: Decision) -> list[
     :raises NotFound: :raises Forbidden: ``inventory.approve_stocktake`` is missing. :raises WrongState:
     :raises CountedByYourself: :raises LossIsPromised: :raises CostMissing:
     """
-    ids = set(take_ids)
-    try:
-        return _approve(ids, decision)
-    except Busy:
-        # In the same moment an order began to wait for what was found: now it is there to see.
-        return _approve(ids, decision)
+    return _approve(set(take_ids), decision)
 
 
 def approve_stock_take(take_id: int, *, decision: Decision) -> StockTake:
@@ -172,6 +163,8 @@ def reject_stock_take(take_id: int, *, decision: Decision) -> StockTake:
     return take
 
 
+# Refused where in the same moment somebody booked this count sheet.
+@once_more_after(RefusedByDatabase)
 def _count(drafts: Sequence[CountDraft], decision: Decision) -> list[StockTake]:
     with unit_of_work(decision):
         drawn = iter(numbers("ST", company_day(decision.at).year, len(drafts)))
@@ -273,6 +266,8 @@ def _line(draft: CountLine, product: Product, warehouse: Warehouse, on_hand: Dec
     return line
 
 
+# Busy where in the same moment an order began to wait for what was found.
+@once_more_after(Busy)
 def _approve(ids: set[int], decision: Decision) -> list[StockTake]:
     scoped = StockTake.objects.visible_to(decision.by).filter(pk__in=ids)
     found(StockTake, ids, list(scoped))

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
+from django.db.models import Sum
+
 from erp.kernel import setwise
 from erp.kernel.errors import Busy
 from erp.kernel.locks import lock
@@ -39,6 +41,15 @@ def goods_of(order_ids: Iterable[int]) -> Arriving:
     goods: dict[str, set[int]] = defaultdict(set)
     reserved = Reservation.objects.filter(order__in=order_ids).values_list("order__currency", "product").distinct()
     for currency, product in reserved:
+        goods[currency].add(product)
+    return goods
+
+
+def left_over(order_ids: Iterable[int]) -> Arriving:
+    """The products of which something is still reserved for these orders."""
+    goods: dict[str, set[int]] = defaultdict(set)
+    sums = Reservation.objects.filter(order__in=order_ids).values_list("order__currency", "product")
+    for currency, product, _open in sums.annotate(open=Sum("quantity")).filter(open__gt=0):
         goods[currency].add(product)
     return goods
 

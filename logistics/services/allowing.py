@@ -50,7 +50,9 @@ def allowable_lines(order: Order, user: User) -> list[AllowableLine]:
     return [line for line in lines if line.left]
 
 
-def request_allowance(shipment_line_id: int, amount: Decimal, *, party: str = "", decision: Decision) -> Allowance:
+def request_allowance(
+    shipment_line_id: int, amount: Decimal, *, party: str = "", decision: Decision, version: int | None = None
+) -> Allowance:
     """
     Ask for a lower price of what a shipment line carried.
 
@@ -58,7 +60,9 @@ def request_allowance(shipment_line_id: int, amount: Decimal, *, party: str = ""
 
     :param amount: in the order's currency, tax included. :param party: whose side the cause is on; by default the
         reason's.
+    :param version: the order's, as the person saw it: the same form sent twice asks once.
     :raises NotFound: :raises Forbidden: ``finance.request_allowance`` is missing. :raises NotDispatched:
+    :raises Changed: the order has another version.
     :raises AllowanceExceedsPart: more than what is neither credited nor requested of it.
     """
     visible = _visible(decision.by)
@@ -67,7 +71,7 @@ def request_allowance(shipment_line_id: int, amount: Decimal, *, party: str = ""
     if row.shipment.dispatched_at is None:
         raise NotDispatched(number=row.shipment.number)
     draft = AllowanceDraft(part_of(row), row.shipment.number, amount, party)
-    return allowances.request_allowance(draft, decision=decision)
+    return allowances.request_allowance(draft, decision=decision, version=version)
 
 
 def _visible(user: User) -> Any:

@@ -141,6 +141,12 @@ def open_lines(order: Order, user: User) -> list[StillOpen]:
     return [row for row in rows if row.quantities]
 
 
+def is_left_to_draft(order: Order) -> bool:
+    """Whether anything of an order, in any warehouse, can still be put on a shipment."""
+    still_open = _Open([order])
+    return any(still_open.by_warehouse(line) for line in still_open.lines[order.pk])
+
+
 @contextmanager
 def _drafting(order_ids: Iterable[int], decision: Decision) -> Iterator[_Open]:
     ids = list(dict.fromkeys(order_ids))
@@ -156,15 +162,15 @@ def _drafting(order_ids: Iterable[int], decision: Decision) -> Iterator[_Open]:
 
 
 class _Open:
-    """What of some orders can still be put on shipments."""
+    """What of some orders can still be put on shipments, out of a user's warehouses or of all."""
 
-    def __init__(self, orders: Sequence[Order], user: User) -> None:
+    def __init__(self, orders: Sequence[Order], user: User | None = None) -> None:
         ids = [order.pk for order in orders]
         self.orders = orders
         self.lines: dict[int, list[Line]] = defaultdict(list)
         for line in order_selectors.lines_of(ids):
             self.lines[line.order_id].append(line)
-        own = Warehouse.objects.visible_to(user)
+        own = Warehouse.objects.visible_to(user) if user else Warehouse.objects.all()
         self.reserved: OpenReservations = open_reservations(Q(order_id__in=ids, warehouse__in=own))
         self.in_house = selectors.in_house(ids)
         self.on_shipments: dict[int, Decimal] = defaultdict(lambda: ZERO)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel import setwise
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Busy, DomainError, NotFound
-from erp.kernel.locks import unit_of_work
+from erp.kernel.locks import once_more_after, unit_of_work
 from erp.kernel.models import User
 from erp.kernel.money import ZERO, Money, check, minor_units, part
 from erp.kernel.transitions import advance, ready
@@ -115,11 +115,7 @@ def receive_returns(drafts: Iterable[InspectionDraft], *, decision: Decision) ->
     """
     by_id = {draft.return_id: draft for draft in drafts}
     authorise(Return.objects.visible_to(decision.by), by_id, decision.by, PERMISSION)
-    try:
-        return _receive(by_id, decision)
-    except Busy:
-        # In the same moment an order began to wait for the goods: now it is there to see.
-        return _receive(by_id, decision)
+    return _receive(by_id, decision)
 
 
 def receive_return(draft: InspectionDraft, *, decision: Decision) -> Return:
@@ -197,6 +193,8 @@ class _Entry:
         return sum((found.quantity for found in self.found if found.disposition in STOCKED), ZERO)
 
 
+# Busy where in the same moment an order began to wait for the goods.
+@once_more_after(Busy)
 def _receive(drafts: Mapping[int, InspectionDraft], decision: Decision) -> list[Return]:
     with unit_of_work(decision):
         waiting = _lock(drafts)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel import outbox, setwise
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Busy, DomainError
-from erp.kernel.locks import unit_of_work
+from erp.kernel.locks import once_more_after, unit_of_work
 from erp.kernel.money import ZERO
 from erp.kernel.texts import Moment
 from erp.kernel.transitions import advance
@@ -120,12 +120,7 @@ def cancel_shipments(shipment_ids: Iterable[int], *, decision: Decision) -> list
 
     :raises WrongState: it has left already.
     """
-    ids = list(shipment_ids)
-    try:
-        return _take_back(ids, decision)
-    except Busy:
-        # In the same moment an order began to wait for the goods: now it is there to see.
-        return _take_back(ids, decision)
+    return _take_back(list(shipment_ids), decision)
 
 
 def cancel_shipment(shipment_id: int, *, decision: Decision) -> Shipment:
@@ -233,6 +228,34 @@ def note_tracking(
         return event
 
 
+def record_tracking_number(
+    shipment_id: int, tracking_number: str, *, decision: Decision, carrier: str = ""
+) -> Shipment:
+    """
+    录入运单号: note or correct the number, and the carrier, of a shipment that left; history keeps both.
+
+    What it says already is changed by nothing. Whoever reviewed logistics before has to look again.
+
+    :param carrier: its code; without one, that of the shipment stays.
+    :raises NotUnderWay: the shipment has not left. :raises UnknownCarrier: :raises Missing: there is no number.
+    :raises CarrierMissing: its method needs one.
+    """
+    documents = Shipment.objects.select_related("method")
+    with holding_of(documents, [shipment_id], decision, "logistics.dispatch_shipment") as (_held, (left,)):
+        shipment: Shipment = left
+        if shipment.status not in OUT:
+            raise NotUnderWay(number=shipment.number, status=shipment.get_status_display())
+        before = (shipment.carrier_id, shipment.tracking_number)
+        number = column(Shipment, "tracking_number", tracking_number, required=True)
+        _fill_in([shipment], {shipment.pk: Waybill(carrier, number)})
+        if before != (shipment.carrier_id, shipment.tracking_number):
+            setwise.update([shipment], ["carrier", "tracking_number"])
+            outbox.record("shipment.record_tracking_number", [shipment], {shipment.pk: {"number": number}})
+        return shipment
+
+
+# Busy where in the same moment an order began to wait for the goods.
+@once_more_after(Busy)
 def _take_back(ids: Sequence[int], decision: Decision) -> list[Shipment]:
     with unit_of_work(decision):
         waiting = lock_waiting(Shipment.objects.visible_to(decision.by).filter(pk__in=ids))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Busy
-from erp.kernel.locks import unit_of_work
+from erp.kernel.locks import once_more_after, unit_of_work
 from erp.kernel.transitions import advance, ready
 from logistics.models import Shipment
 from logistics.services import inspecting, returns
@@ -52,14 +52,11 @@ def lose_shipments(shipment_ids: Iterable[int], *, decision: Decision, party: st
     :raises WrongState: one is not dispatched. :raises ReasonUnknown: none of the catalogue's for returns.
     :raises NothingToReturn: it carries no goods. :raises ReturnUndecided: a return of its goods is requested.
     """
-    ids = list(shipment_ids)
-    try:
-        return _lose(ids, decision, party)
-    except Busy:
-        # In the same moment an order began to wait for goods of one that is cancelled by it: now it is there to see.
-        return _lose(ids, decision, party)
+    return _lose(list(shipment_ids), decision, party)
 
 
+# Busy where in the same moment an order began to wait for goods of one that is cancelled by it.
+@once_more_after(Busy)
 def _lose(ids: Sequence[int], decision: Decision, party: str) -> list[Shipment]:
     with unit_of_work(decision):
         waiting = lock_waiting(Shipment.objects.visible_to(decision.by).filter(pk__in=ids))

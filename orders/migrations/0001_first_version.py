@@ -392,6 +392,14 @@ class Migration(migrations.Migration):
                 ("suggests_refund", models.BooleanField(default=False, verbose_name="suggests a refund")),
                 ("suggests_restock", models.BooleanField(default=False, verbose_name="suggests restocking")),
                 ("lost_sale", models.BooleanField(default=False, verbose_name="counts as a lost sale")),
+                (
+                    "for_rules",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Only machine accounts give it; people never do.",
+                        verbose_name="for automatic rules only",
+                    ),
+                ),
                 ("customer_text", models.CharField(blank=True, max_length=200, verbose_name="text for the customer")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("history_id", models.BigAutoField(editable=False, primary_key=True, serialize=False)),
@@ -1816,6 +1824,14 @@ class Migration(migrations.Migration):
                 ("suggests_refund", models.BooleanField(default=False, verbose_name="suggests a refund")),
                 ("suggests_restock", models.BooleanField(default=False, verbose_name="suggests restocking")),
                 ("lost_sale", models.BooleanField(default=False, verbose_name="counts as a lost sale")),
+                (
+                    "for_rules",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Only machine accounts give it; people never do.",
+                        verbose_name="for automatic rules only",
+                    ),
+                ),
                 ("customer_text", models.CharField(blank=True, max_length=200, verbose_name="text for the customer")),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
             ],

@@ -43,6 +43,9 @@ class Reason(Recorded):
     suggests_refund = models.BooleanField(_("suggests a refund"), default=False)
     suggests_restock = models.BooleanField(_("suggests restocking"), default=False)
     lost_sale = models.BooleanField(_("counts as a lost sale"), default=False)
+    for_rules = models.BooleanField(
+        _("for automatic rules only"), default=False, help_text=_("Only machine accounts give it; people never do.")
+    )
     customer_text = models.CharField(_("text for the customer"), max_length=200, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
 

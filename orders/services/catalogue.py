@@ -1,10 +1,16 @@
 """Reasons and parties: an act that has reasons in the catalogue is refused without a fitting one."""
 
+from collections.abc import Iterable
+
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.acting import Decision
 from erp.kernel.errors import DomainError
-from orders.models import Act, Party, Reason
+from erp.kernel.models import User
+from orders.models import Act, Line, Party, Reason
+
+# 正常完结: everything that was ordered was shipped and stayed with the customer.
+NORMAL = "CL01"
 
 
 class ReasonUnknown(DomainError):
@@ -22,6 +28,11 @@ class ReasonNeedsNote(DomainError):
     message = _("Reason %(reason)s needs a note. Write what happened.")
 
 
+class ReasonForRules(DomainError):
+    code = "orders.reason_for_rules"
+    message = _("Reason %(reason)s is given by automatic rules only. Choose the one for which you do it.")
+
+
 class UnknownParty(DomainError):
     code = "orders.unknown_party"
     message = _("“%(party)s” is no party of a reason. Use one of: %(parties)s.")
@@ -32,6 +43,7 @@ def require(act: Act, decision: Decision) -> Reason:
     The reason of a decision, valid for ``act``.
 
     :raises ReasonUnknown: not in the catalogue or inactive. :raises ReasonDoesNotApply: for other acts.
+    :raises ReasonForRules: a person gives a reason of the rules.
     :raises ReasonNeedsNote: the reason demands a note and there is none.
     """
     reason = Reason.objects.filter(code=decision.reason, is_active=True).first()
@@ -39,6 +51,8 @@ def require(act: Act, decision: Decision) -> Reason:
         raise ReasonUnknown(reason=decision.reason, act=act.label)
     if act not in reason.acts:
         raise ReasonDoesNotApply(reason=reason, act=act.label)
+    if reason.for_rules and decision.by.kind == User.Kind.PERSON:
+        raise ReasonForRules(reason=reason)
     if reason.needs_note and not decision.note.strip():
         raise ReasonNeedsNote(reason=reason)
     return reason
@@ -52,5 +66,11 @@ def party_of(party: str, reason: Reason) -> str:
 
 
 def choices(act: Act) -> list[Reason]:
-    """Active reasons for an act, in the order of their codes."""
-    return [reason for reason in Reason.objects.filter(is_active=True).order_by("code") if act in reason.acts]
+    """Active reasons that people give for an act, in the order of their codes."""
+    reasons = Reason.objects.filter(is_active=True, for_rules=False).order_by("code")
+    return [reason for reason in reasons if act in reason.acts]
+
+
+def not_as_placed(lines: Iterable[Line]) -> list[Line]:
+    """What of an order was closed short or came back, so that it has not ended normally."""
+    return [line for line in lines if line.closed or line.returned]

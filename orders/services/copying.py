@@ -30,6 +30,11 @@ class MoreThanShipped(DomainError):
     )
 
 
+class MethodInactive(DomainError):
+    code = "orders.copy_method_inactive"
+    message = _("Order %(number)s went by %(method)s, which is not used any more. Choose another shipping method.")
+
+
 class NoSuchLine(DomainError):
     code = "orders.no_such_line"
     message = _("Order %(number)s has no line %(line)s that can be sent again. Choose one of its lines.")
@@ -40,17 +45,23 @@ def copy_order(
     *,
     decision: Decision,
     quantities: Mapping[int, Decimal] | None = None,
+    shipping_method: str = "",
     version: int | None = None,
 ) -> Order:
     """
     Place a new order of the same goods for the same customer at price 0, linked with the first; also of a closed one.
 
+    A customer with whom nothing new is agreed still gets what is owed from before.
+
     :param quantities: by line number, at most what was shipped; without them everything that was.
+    :param shipping_method: its code; without one, the first order's.
     :param version: the order's, as the person saw it: the same form sent twice copies once.
     :returns: the new order.
     :raises NotFound: :raises Forbidden: ``orders.add_order`` is missing.
     :raises ReasonUnknown: :raises ReasonDoesNotApply: :raises ReasonNeedsNote: the reason does not serve.
     :raises NothingToCopy: :raises NoSuchLine: :raises MoreThanShipped: :raises Changed: the order has another version.
+    :raises MethodInactive: the first order's method is, and no other was chosen.
+    :raises DomainError: as placing an order refuses what it is told.
     """
     catalogue.require(Act.COPY, decision)
     scoped = Order.objects.visible_to(decision.by)
@@ -58,7 +69,8 @@ def copy_order(
     with unit_of_work(decision):
         (origin,) = found(Order, [order_id], setwise.hold(scoped.filter(pk=order_id)))
         require_version(origin, version)
-        copy = placing.place_copy(_draft(origin, _chosen(origin, quantities)), origin, decision=decision)
+        draft = _draft(origin, _chosen(origin, quantities), _method(origin, shipping_method))
+        copy = placing.place_copy(draft, origin, decision=decision)
         outbox.record("order.copy", [origin], {origin.pk: {"copy": copy.number}})
         return copy
 
@@ -92,16 +104,20 @@ def _chosen(origin: Order, quantities: Mapping[int, Decimal] | None) -> list[tup
     return chosen
 
 
-def _draft(origin: Order, chosen: list[tuple[Line, Decimal]]) -> OrderDraft:
+def _method(origin: Order, chosen: str) -> str:
+    method = origin.shipping_method
+    if chosen or method is None:
+        return chosen
+    if not method.is_active:
+        raise MethodInactive(number=origin.number, method=method)
+    return method.code
+
+
+def _draft(origin: Order, chosen: list[tuple[Line, Decimal]], method: str) -> OrderDraft:
     return OrderDraft(
         shop=origin.shop.code,
-        customer=CustomerDraft(
-            name=origin.customer_name,
-            code=origin.customer.code or "",
-            phone=origin.customer_phone,
-            email=origin.customer_email,
-        ),
+        customer=CustomerDraft(name=origin.customer_name, phone=origin.customer_phone, email=origin.customer_email),
         lines=[LineDraft(line.sku, quantity, unit_price=ZERO) for line, quantity in chosen],
-        shipping_method=origin.shipping_method.code if origin.shipping_method else "",
+        shipping_method=method,
         shipping_address=origin.shipping_address,
     )

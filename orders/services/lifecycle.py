@@ -14,9 +14,9 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel import fsm
-from erp.kernel.acting import Decision
+from erp.kernel.acting import Decision, acting
 from erp.kernel.errors import Busy, DomainError, NotFound
-from erp.kernel.locks import lock, unit_of_work
+from erp.kernel.locks import lock, once_more_after, unit_of_work
 from erp.kernel.texts import Listing, Term
 from erp.kernel.transitions import advance
 from orders import contract
@@ -57,9 +57,17 @@ WRONG_STATE = Check(
     Block.ORDER,
     passed=_("Order %(number)s is %(status)s."),
     blocked=_("Order %(number)s is %(status)s; this act is possible only from: %(sources)s."),
-    hint=_("Open the order to see what has happened to it and what comes next."),
+    hint=_("Where it stands: %(next)s"),
     role=_("Everybody"),
 )
+_NEXT = {
+    Status.NEW: _("Next it is processed."),
+    Status.PROCESSING: _("Next its goods are packed and dispatched, or what is left of its lines is closed."),
+    Status.SHIPPED: _("Next its receipt is confirmed, once the customer has everything."),
+    Status.COMPLETED: _("Next it is reviewed, then closed."),
+    Status.CLOSED: _("It has ended; whoever may reopen it can."),
+    Status.CANCELLED: _("It has ended; copy it or place a new order where the goods are wanted after all."),
+}
 CHANGED = Check(
     "orders.changed",
     Block.ORDER,
@@ -174,14 +182,16 @@ def run(
     if len(ids) > BATCH_LIMIT:
         raise BatchTooLarge(count=len(ids), limit=BATCH_LIMIT)
     authorise(Order.objects.visible_to(decision.by), ids, decision.by, fsm.permission_of(Order, name))
-    return _attempt(name, ids, decision, seen or {}, tries=2)
+    return _attempt(name, ids, decision, seen or {})
 
 
 def preview(name: str, order_ids: Iterable[int], decision: Decision) -> Outcomes:
     """What :func:`run` would find and do now: reads only, takes no lock, needs no permission but scope."""
     ids = list(dict.fromkeys(order_ids))
     batch = Batch(list(_orders(ids, decision)), decision, acting=False)
-    findings, effects = _examine(name, batch, {})
+    # Plans hold rows that are not saved, which say who wrote them.
+    with acting(decision):
+        findings, effects = _examine(name, batch, {})
     planned = [effect for _, planned in effects for effect in planned]
     return outcomes(ids, batch, findings, planned, done=False)
 
@@ -263,28 +273,31 @@ def outcomes(
     return result
 
 
-def _attempt(name: str, ids: Sequence[int], decision: Decision, seen: Mapping[int, Seen], *, tries: int) -> Outcomes:
+def _attempt(name: str, ids: Sequence[int], decision: Decision, seen: Mapping[int, Seen]) -> Outcomes:
     try:
-        with unit_of_work(decision):
-            return _act(name, ids, decision, seen)
+        return _as_one(name, ids, decision, seen)
     except Busy:
-        if tries == 1:
-            raise
-        return _attempt(name, ids, decision, seen, tries=tries - 1)
+        raise
     except DomainError as error:
         if len(ids) == 1:
             return Outcomes({ids[0]: Outcome(ids[0], error=error)})
     # Somewhere in the batch is an order that cannot be saved: the others must not suffer for it.
     half = len(ids) // 2
-    return _part(name, ids[:half], decision, seen, tries) + _part(name, ids[half:], decision, seen, tries)
+    return _part(name, ids[:half], decision, seen) + _part(name, ids[half:], decision, seen)
 
 
-def _part(name: str, ids: Sequence[int], decision: Decision, seen: Mapping[int, Seen], tries: int) -> Outcomes:
+def _part(name: str, ids: Sequence[int], decision: Decision, seen: Mapping[int, Seen]) -> Outcomes:
     """One half of a batch that was split: what the other half has done stays done, so its being busy is an outcome."""
     try:
-        return _attempt(name, ids, decision, seen, tries=tries)
+        return _attempt(name, ids, decision, seen)
     except Busy as busy:
         return Outcomes({order_id: Outcome(order_id, error=busy) for order_id in ids})
+
+
+@once_more_after(Busy)
+def _as_one(name: str, ids: Sequence[int], decision: Decision, seen: Mapping[int, Seen]) -> Outcomes:
+    with unit_of_work(decision):
+        return _act(name, ids, decision, seen)
 
 
 def _act(name: str, ids: Sequence[int], decision: Decision, seen: Mapping[int, Seen]) -> Outcomes:
@@ -341,9 +354,14 @@ def _states(name: str, batch: Batch) -> list[Finding]:
             number=order.number,
             status=order.status_term,
             sources=sources,
+            next=next_of(order),
         )
         for order in batch.orders
     ]
+
+
+def next_of(order: Order) -> Term:
+    return Term(order.status, _NEXT[Status(order.status)])
 
 
 def _compare(batch: Batch, effects: _Planned, seen: Mapping[int, Seen]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from erp.kernel import outbox, setwise
 from erp.kernel.acting import Decision
 from erp.kernel.canonical import digest
 from erp.kernel.errors import DomainError, RefusedByDatabase, each
-from erp.kernel.locks import unit_of_work
+from erp.kernel.locks import once_more_after, unit_of_work
 from erp.kernel.money import ZERO, Money, check, check_positive, minor_units, plain, share, tax_within, times
 from erp.kernel.numbering import numbers
 from erp.kernel.transitions import permit
@@ -178,14 +178,7 @@ def place_orders(drafts: Iterable[OrderDraft], *, decision: Decision) -> list[Pl
     :returns: one result per draft, in their order. :raises Forbidden: ``orders.add_order`` is missing.
     """
     permit(decision.by, "orders.add_order")
-    drafts = list(drafts)
-    try:
-        with unit_of_work(decision):
-            return _place(drafts, decision)
-    except RefusedByDatabase:
-        # Somebody placed one of these external numbers in the same moment: now it is there to be found.
-        with unit_of_work(decision):
-            return _place(drafts, decision)
+    return _place_at_once(list(drafts), decision)
 
 
 def place_copy(draft: OrderDraft, origin: Order, *, decision: Decision) -> Order:
@@ -195,10 +188,17 @@ def place_copy(draft: OrderDraft, origin: Order, *, decision: Decision) -> Order
     :raises DomainError: why it was refused.
     """
     clean = _clean(draft)
-    order, lines = _build(clean, _read([clean], decision), decision)
-    order.copied_from, order.copy_reason, order.customer = origin, decision.reason, origin.customer
+    order, lines = _build(clean, _read([clean], decision), decision, origin.customer)
+    order.copied_from, order.copy_reason = origin, decision.reason
     _insert([(order, lines)])
     return order
+
+
+# Refused where in the same moment somebody placed one of these external numbers.
+@once_more_after(RefusedByDatabase)
+def _place_at_once(drafts: Sequence[OrderDraft], decision: Decision) -> list[Placed]:
+    with unit_of_work(decision):
+        return _place(drafts, decision)
 
 
 def _place(drafts: Sequence[OrderDraft], decision: Decision) -> list[Placed]:
@@ -337,7 +337,10 @@ def _digest(draft: OrderDraft) -> str:
     return digest(asdict(draft))
 
 
-def _build(draft: OrderDraft, known: _Known, decision: Decision) -> tuple[Order, list[Line]]:
+def _build(
+    draft: OrderDraft, known: _Known, decision: Decision, customer: Customer | None = None
+) -> tuple[Order, list[Line]]:
+    """:param customer: whom it is for; without one, whom the draft names."""
     shop = known.shops.get(draft.shop)
     if shop is None:
         raise UnknownShop(shop=draft.shop)
@@ -352,7 +355,7 @@ def _build(draft: OrderDraft, known: _Known, decision: Decision) -> tuple[Order,
     amounts = add_up(lines, draft.discount, draft.shipping_fee, currency)
     if amounts["shipping_fee"]:
         lines.append(_fee_line(len(lines) + 1, amounts["shipping_fee"], known.products, currency))
-    customer = _customer(draft.customer, shop, known)
+    customer = customer or _customer(draft.customer, shop, known)
     order = Order(
         shop=shop,
         external_number=draft.external_number or None,

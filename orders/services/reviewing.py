@@ -126,6 +126,7 @@ def examine(block: ReviewBlock, batch: Batch) -> Iterator[Finding]:
             number=order.number,
             status=order.status_term,
             sources=Term(Status.COMPLETED, Status.COMPLETED.label),
+            next=lifecycle.next_of(order),
         )
     steps = [step for step in contract.steps("close") if type(step).__module__.split(".")[0] in block.checks]
     for finding in lifecycle.examine(steps, batch):

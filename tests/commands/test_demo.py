@@ -2,9 +2,11 @@
 
 import os
 import socket
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -348,8 +350,31 @@ def test_it_serves_from_an_empty_database_without_collected_files(tmp_path: Path
         try:
             assert _page(demo, port, "readyz") == 200, (tmp_path / "log").read_text()
             assert _page(demo, port, "static/admin/css/base.css") == 200
+            worker = _worker(tmp_path / "demo.sqlite3")
         finally:
             demo.terminate()
+    _assert_ends(worker)
+
+
+def _worker(database: Path) -> int:
+    """The process that works beside the server, once it has been heard of."""
+    for _ in range(300):
+        with closing(sqlite3.connect(database, timeout=20)) as connection:
+            row = connection.execute("SELECT name FROM worker_worker").fetchone()
+        if row:
+            return int(row[0].rpartition(":")[2])
+        sleep(0.2)
+    raise AssertionError("no worker was heard of")
+
+
+def _assert_ends(process: int) -> None:
+    for _ in range(300):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        sleep(0.2)
+    raise AssertionError(f"{process} outlives the demo")
 
 
 def _page(demo: "Popen[bytes]", port: int, path: str) -> int:

@@ -1,38 +1,14 @@
-"""Goods that come back while somebody closes the order, or somebody else receives them."""
+"""Goods that come back while somebody else receives them, or an order begins to wait for them."""
 
-from decimal import Decimal
 from functools import partial
 
 from finance.models import Voucher
 from inventory.models import Move
 from logistics.models import Return
 from logistics.services.inspecting import receive_return
-from logistics.services.returns import ReturnDraft, ReturnDraftLine, request_return
-from orders.models import Order, Status
-from orders.services.closing import close_order
-from tests.concurrency.threads import rounds, together, verdict, verdicts
+from tests.concurrency.threads import rounds, together, verdicts
 from tests.factories import OrderFactory, ProductFactory, ShopFactory, UserFactory, actor, decide
-from tests.logistics.returning import REASON, approved, found
-
-
-def test_a_return_is_asked_for_before_the_order_closes_or_after() -> None:
-    """One that is there first stops the closing; one that comes later belongs to the closed order."""
-    service, closer = actor("service"), actor("closer")
-    for _ in range(rounds(6)):
-        order = OrderFactory(reviewed=True)
-        lines = [ReturnDraftLine(Decimal(1), no=1)]
-
-        asked, closed = together(
-            partial(request_return, ReturnDraft(order.pk, lines), decision=decide(service, **REASON)),
-            partial(close_order, order.pk, decision=decide(closer, reason="CL01")),
-        )
-
-        is_closed = Order.objects.get(pk=order.pk).status == Status.CLOSED
-        if not is_closed:
-            assert (verdict(asked), "logistics.return_open" in verdict(closed)) == ("done", True)
-        else:
-            # Whoever decided before the closing was recorded has to decide again.
-            assert (verdict(asked) in ("done", "orders.before_closing"), verdict(closed)) == (True, "done")
+from tests.logistics.returning import approved, found
 
 
 def test_two_keepers_receive_a_return_once() -> None:

@@ -1,7 +1,7 @@
 """Acts at the same time: real threads, each with a connection of its own."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import connection, connections
@@ -28,30 +28,41 @@ def attempt(act: Act) -> Any:
 
 
 def together(*acts: Act) -> list[Any]:
-    """
-    Run every act in a thread of its own, all begun at the same moment.
+    """As :func:`in_rounds` for one round."""
+    (results,) = in_rounds([acts])
+    return results
 
-    :returns: what each returned, or the refusal it met, in the order of ``acts``.
+
+def in_rounds(rounds: Sequence[Sequence[Act]]) -> list[list[Any]]:
+    """
+    Run the acts of a round each in a thread of its own, all begun at the same moment; then those of the next.
+
+    Threads and their connections last through all rounds, as those of a server do.
+
+    :returns: by round, what each act returned, or the refusal it met, in their order.
     :raises BaseExceptionGroup: of whatever else was raised: nobody is to meet anything but a refusal.
     """
-    barrier = threading.Barrier(len(acts))
-    results: list[Any] = [None] * len(acts)
+    width = len(rounds[0])
+    barrier = threading.Barrier(width)
+    results: list[list[Any]] = [[None] * width for _ in rounds]
     failures: list[BaseException] = []
 
     def run(no: int) -> None:
         try:
-            barrier.wait(PATIENCE)
-            results[no] = attempt(acts[no])
+            for acts, result in zip(rounds, results, strict=True):
+                barrier.wait(PATIENCE)
+                result[no] = attempt(acts[no])
         except BaseException as failure:
             failures.append(failure)
+            barrier.abort()
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=run, args=(no,), daemon=True) for no in range(len(acts))]
+    threads = [threading.Thread(target=run, args=(no,), daemon=True) for no in range(width)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(PATIENCE + 2 * len(rounds))
     assert not any(thread.is_alive() for thread in threads), "an act is stuck"
     if failures:
         raise BaseExceptionGroup("acts failed", failures)

@@ -52,6 +52,22 @@ def overpaid(*amounts: str, **story: Any) -> tuple[Any, list[Payment]]:
     return order, payments
 
 
+def overpaid_orders(count: int, *amounts: str) -> list[list[Payment]]:
+    """As :func:`overpaid` for many orders, at one go: the payments of each, which know their order."""
+    orders = OrderFactory.create_batch(count)
+    drafts = [
+        PaymentDraft(order.pk, "bank", f"R{no}", Decimal(amount))
+        for order in orders
+        for no, amount in enumerate(amounts)
+    ]
+    reported = report_payments(drafts, decision=decide(actor("cashier")))
+    confirm_payments([payment.pk for payment in reported], decision=decide(actor("accountant")))
+    raised = Refund.objects.filter(order__in=orders).values_list("pk", flat=True)
+    reject_refunds(list(raised), decision=decide(actor("accountant"), **REJECTED))
+    payments = list(Payment.objects.filter(order__in=orders).select_related("order").order_by("order", "pk"))
+    return [payments[start : start + len(amounts)] for start in range(0, len(payments), len(amounts))]
+
+
 def overpaid_order() -> Any:
     """Overpaid by 100.04: 60 are refunded, 40 approved."""
     order, (payment,) = overpaid("500")

@@ -24,6 +24,7 @@ from erp.kernel.errors import DomainError
 from erp.kernel.models import User
 from erp.kernel.money import ZERO, minor_units
 from finance import accounts
+from finance.effects import Reverse, Settle
 from finance.models import (
     Allowance,
     Credit,
@@ -49,7 +50,6 @@ from finance.services import (
 )
 from finance.services.posting import Balances
 from finance.services.refunds import Cause
-from finance.steps import Reverse, Settle
 from logistics.models import Return, ReturnLine, Shipment, ShipmentLine
 from logistics.services import inspecting, shipping
 from logistics.services.allowing import part_of

@@ -8,10 +8,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from erp.kernel import invariants
-from erp.kernel.errors import Forbidden, NotFound, WrongState
+from erp.kernel.errors import Changed, Forbidden, NotFound, WrongState
 from erp.kernel.models import OutboxEvent
 from erp.kernel.money import OutOfRange
-from finance.models import Allowance, Credit, CreditGround, Ground, ProposalState, Refund
+from finance.models import Allowance, Credit, CreditGround, ProposalState, Refund
 from finance.services.allowances import (
     AllowanceDraft,
     AllowanceExceedsPart,
@@ -39,7 +39,6 @@ from tests.finance.giving_up import (
     allowed,
     enlarged,
     one_line,
-    review_and_close,
     row_of,
 )
 from tests.finance.refunding import settle
@@ -84,26 +83,6 @@ def test_an_unpaid_customer_owes_less_line_by_line() -> None:
     credit = Credit.objects.get()
     assert (credit.ground, credit.part, credit.source) == (CreditGround.ALLOWANCE, done.part, done.number)
     assert not Refund.objects.exists()
-
-
-def test_refund_only_from_the_request_to_the_closing() -> None:
-    order = one_line(paid=True)
-
-    allowed(order, "22.60")
-    refund = Refund.objects.get()
-    assert (refund.amount, refund.ground, refund.party) == (Decimal("22.60"), Ground.ALLOWANCE, "seller")
-    assert refund.requested_by == actor("service")
-    settle(refund)
-    review_and_close(order, reason="CL03")
-
-    assert booked(order)[1:] == [
-        ["dispatch", "Dr 1122 226", "Cr 6001 200", "Cr 2221 26", "Dr 6401 100", "Cr 1405 100"],
-        ["allowance", "Dr 6001 20", "Dr 2221 2.6", "Cr 1122 22.6"],
-        ["refund", "Dr 2203 22.6", "Cr 1012 22.6"],
-        ["settlement", "Dr 2203 203.4", "Cr 1122 203.4"],
-    ]
-    now = Order.objects.get(pk=order.pk)
-    assert (now.payable, now.payment_status) == (Decimal("203.40"), PaymentStatus.PARTLY_REFUNDED)
 
 
 def test_the_whole_of_an_order_is_allowed() -> None:
@@ -187,6 +166,15 @@ def test_a_request_is_in_the_words_of_the_catalogue(values: Any, reason: Any, re
 
     with unchanged(), pytest.raises(refusal):
         request_allowance(row.pk, **{"amount": Decimal(1), **values}, decision=decide(actor("service"), **reason))
+
+
+def test_the_same_form_sent_twice_asks_once() -> None:
+    order = one_line()
+    row, decision = row_of(order), decide(actor("service"), **ALLOWED)
+    request_allowance(row.pk, Decimal(1), decision=decision, version=order.version)
+
+    with unchanged(), pytest.raises(Changed):
+        request_allowance(row.pk, Decimal(1), decision=decision, version=order.version)
 
 
 def test_nobody_approves_what_he_requested() -> None:

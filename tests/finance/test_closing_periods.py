@@ -12,13 +12,14 @@ from django.utils.translation import override
 from erp.kernel.errors import Forbidden, NotFound
 from erp.kernel.models import OutboxEvent
 from finance import periods
-from finance.models import Period, Voucher, VoucherLine
+from finance.models import Payment, Period, Refund, Voucher, VoucherLine
 from finance.periods import PeriodAlreadyClosed, PeriodRefused, close_period
 from finance.services.payments import PaymentDraft, confirm_payment, reject_payment, report_payment
 from finance.services.posting import PeriodClosed
 from finance.services.write_offs import WriteOffDraft, reject_write_off, request_write_off
 from inventory.models import StockLevel
 from orders.models import Order
+from orders.services.cancelling import cancel_order
 from tests.database import unchanged
 from tests.factories import OrderFactory, ProductFactory, ShopFactory, UserFactory, actor, decide, receive
 from tests.support import offenders, without_guards
@@ -165,6 +166,8 @@ def test_payments_received_by_its_last_day_are_confirmed_or_rejected_first(janua
     (finding,) = (finding for finding in refused.findings if finding.is_blocker)
     assert list(finding.params["payments"]) == [last.number]
     assert after.number not in str(refused)
+    with override("en"):
+        assert "Payments with a value date up to" in finding.message
     reject_payment(last.pk, decision=decide(actor("accountant"), at=FEBRUARY, reason="RJ01", note="查无此款"))
     close(january)
 
@@ -176,7 +179,18 @@ def test_payments_in_another_currency_are_another_books(january: Period) -> None
     close(january)
 
 
+def cancelled_without_its_refund() -> None:
+    order = OrderFactory(paid=True, at=JANUARY)
+    cancel_order(order.pk, decision=decide(actor("salesperson"), at=JANUARY, reason="CA01"))
+    (refund,) = Refund.objects.filter(order=order)
+    by = {"rejected_by": actor("accountant"), "rejected_at": JANUARY}
+    Refund.objects.filter(pk=refund.pk).update(status="rejected", **by)
+    Payment.objects.filter(order=order).update(refunding=0)
+
+
 SPOILED: dict[str, Callable[[], object]] = {
+    # No act leaves a cancelled order with money that nobody gives back.
+    "finance.cancelled_keeps_nothing": cancelled_without_its_refund,
     "finance.received_equals_payments": lambda: Order.objects.update(received=1),
     "inventory.value_equals_ledger": lambda: StockLevel.objects.filter(value__gt=0).update(value=1),
 }

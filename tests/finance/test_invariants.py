@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils import timezone
 from erp.kernel import invariants
 from erp.kernel.acting import acting
 from erp.kernel.fields import fixed
+from erp.kernel.models import OutboxEvent
 from finance.models import (
     Account,
     Allowance,
@@ -27,10 +29,11 @@ from finance.models import (
     WriteOff,
 )
 from finance.periods import content_digest
+from finance.services.payments import PaymentDraft, report_payment, void_payment
 from orders.models import Line, Order
 from orders.services.cancelling import cancel_order
 from tests.factories import OrderFactory, actor, decide
-from tests.finance.giving_up import allowed, one_line, written_off
+from tests.finance.giving_up import allowance, allowed, one_line, write_off, written_off
 from tests.finance.refunding import overpaid_order, paid
 from tests.orders.reopenings import reopen
 from tests.support import offenders, without_guards
@@ -138,8 +141,8 @@ def add_a_voucher(**values: Any) -> Callable[[], object]:
 
 
 def without_refunds() -> Any:
-    """Payments no refund of which the database holds to their amount and status."""
-    return Payment.objects.filter(refunding=0, refunded=0)
+    """Payments that no refund and nobody who took them back holds to their amount and status."""
+    return Payment.objects.filter(refunding=0, refunded=0, taken_back_by=None)
 
 
 def reopen_and_post() -> None:
@@ -166,6 +169,19 @@ def set_reversal(**values: Any) -> Callable[[], object]:
 
 def one_later(field: str) -> Any:
     return F(field) + timedelta(days=1)
+
+
+def unexplained(model: Any) -> tuple[str, Callable[[], object], tuple[Any, ...]]:
+    history = model.history.model
+    return "finance.decisions_have_reasons", lambda: history.objects.update(history_change_reason=""), (history,)
+
+
+def open_since_before_the_closing(model: Any) -> tuple[str, Callable[[], object], tuple[Any, ...]]:
+    def spoil() -> None:
+        closed = Order.objects.filter(status="closed")[0]
+        model.objects.update(order=closed, requested_at=closed.placed_at, status="requested", approved_by=None)
+
+    return "finance.closed_has_nothing_open", spoil, (model,)
 
 
 def credit_too_much() -> None:
@@ -225,13 +241,30 @@ BROKEN: dict[str, tuple[Callable[[], object], tuple[Any, ...]]] = {
         lambda: without_refunds().update(status="reported", decided_by=None, decided_at=None),
         (),
     ),
+    "finance.status_follows_graph": (
+        lambda: Payment.history.filter(status="confirmed").update(status="voided"),
+        (Payment.history.model,),
+    ),
+    "finance.state_changes_are_told": (lambda: OutboxEvent.objects.filter(topic="refund.pay").delete(), ()),
+    "finance.decisions_have_reasons": (
+        lambda: WriteOff.history.update(history_change_reason=""),
+        (WriteOff.history.model,),
+    ),
+    "finance.closed_has_nothing_open": (
+        lambda: (
+            without_refunds()
+            .filter(order__status="closed")
+            .update(status="reported", decided_by=None, decided_at=None)
+        ),
+        (),
+    ),
 }
 
 
 def situation() -> None:
     """
     One order closed, one cancelled, one reopened, one delivered and paid, one overpaid: of that one refund is paid,
-    one approved; one with an allowance and a bad debt of which some is paid after all.
+    one approved; one with an allowance and a bad debt of which some is paid after all; one whose payment was voided.
     """
     OrderFactory(closed=True)
     cancel_order(OrderFactory(paid=True).pk, decision=decide(actor("service"), reason="CA01"))
@@ -242,6 +275,8 @@ def situation() -> None:
     allowed(order, "26")
     written_off(order, "200")
     paid(order, "50")
+    (wrong,) = paid(OrderFactory(), "1")
+    void_payment(wrong.pk, decision=decide(actor("accountant"), reason="FN01"))
 
 
 @pytest.mark.parametrize("rule", BROKEN)
@@ -303,6 +338,12 @@ OTHERWISE: list[tuple[str, Callable[[], object], tuple[Any, ...]]] = [
     ("finance.reversals_mirror", lambda: Order.objects.filter(cycle=1).update(cycle=2), (Order,)),
     ("finance.confirmed_payments_post", lambda: without_refunds().update(status="rejected"), ()),
     ("finance.confirmed_payments_post", lambda: Voucher.objects.update(source_type="finance.other"), (Voucher,)),
+    unexplained(Payment),
+    unexplained(Refund),
+    unexplained(Allowance),
+    open_since_before_the_closing(Refund),
+    open_since_before_the_closing(Allowance),
+    open_since_before_the_closing(WriteOff),
 ]
 
 
@@ -328,6 +369,32 @@ def test_a_closing_is_reversed_once() -> None:
 def _source_of_the_reversal() -> dict[str, Any]:
     reversal = Voucher.objects.get(purpose="reversal")
     return {"source_type": reversal.source_type, "source_id": reversal.source_id}
+
+
+def test_what_is_asked_for_after_the_closing_is_open_beside_it() -> None:
+    order = one_line(closed=True)
+    allowed(order, "20")
+    allowance(order, "1")
+    write_off(order, "1", "unclaimed")
+    draft = PaymentDraft(order.pk, "bank", "LATE", Decimal(5))
+    report_payment(draft, decision=decide(actor("cashier")))
+    assert Refund.objects.get(order=order).is_open
+
+    assert offenders("finance.closed_has_nothing_open") == []
+
+
+def test_a_refund_whose_money_is_kept_needs_no_reason_of_its_own_and_any_other_does() -> None:
+    order = one_line()
+    paid(order, "250")
+    kept = written_off(order, "24", "unclaimed")
+    assert Refund.objects.get().status == "rejected"
+    assert offenders("finance.decisions_have_reasons") == []
+
+    with without_guards(WriteOff):
+        WriteOff.objects.filter(pk=kept.pk).update(approved_at=one_later("approved_at"))
+
+    refund = Refund.objects.get()
+    assert offenders("finance.decisions_have_reasons") == [(refund.pk, refund.number, "reject")]
 
 
 def test_the_chart_names_every_account_once() -> None:

@@ -4,18 +4,22 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from erp.kernel import invariants
-from erp.kernel.errors import Forbidden, NotFound, WrongState
+from erp.kernel.errors import Changed, Forbidden, NotFound, WrongState
 from erp.kernel.models import OutboxEvent
 from erp.kernel.validation import Missing
 from finance.models import Payment, Refund, RefundState
 from finance.services.payments import PaymentDraft, confirm_payments, report_payments
 from finance.services.refunds import (
+    AlreadyRefunding,
     DecidedAndPays,
     MoreThanOverpaid,
     MoreThanPaid,
+    NoLongerOverpaid,
     NotConfirmed,
+    NothingOverpaid,
     RefundDraft,
     RequesterApproves,
     UnknownGround,
@@ -27,6 +31,7 @@ from finance.services.refunds import (
 )
 from orders.models import Order, PaymentStatus
 from orders.services.catalogue import ReasonDoesNotApply, ReasonNeedsNote, UnknownParty
+from orders.services.changing import OrderChange, change_order
 from orders.services.closing import close_order
 from orders.services.lifecycle import Refused
 from tests.database import unchanged
@@ -40,7 +45,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _everything_still_proves(db: None) -> Any:
-    for role in ("service", "accountant", "cashier", "closer"):
+    for role in ("salesperson", "service", "accountant", "cashier", "closer"):
         actor(role)
     yield
     assert list(invariants.broken()) == []
@@ -130,7 +135,33 @@ def test_more_than_what_is_overpaid_is_refused_with_its_figures() -> None:
         requested(payment, "40.05")
 
     assert str(refused.value.params["overpaid"]) == "100.04 CNY"
-    assert str(refused.value.params["pending"]) == "60.00 CNY"
+    assert str(refused.value.params["left"]) == "40.04 CNY"
+
+
+def test_what_is_not_overpaid_or_being_refunded_already_is_told_apart() -> None:
+    (exact,) = paid(OrderFactory(), "399.96")
+    _order, (payment,) = overpaid("500")
+
+    with unchanged(), pytest.raises(NothingOverpaid) as nothing:
+        requested(exact, "10")
+    requested(payment, "100.04")
+    with unchanged(), pytest.raises(AlreadyRefunding) as refunding:
+        requested(payment, "10")
+
+    with override("en"):
+        assert "is not overpaid, so 10.00 CNY cannot be refunded" in str(nothing.value)
+        assert "is overpaid by 100.04 CNY, and all of it is being refunded already" in str(refunding.value)
+
+
+@pytest.mark.parametrize(("fee", "refusal"), [("50", NoLongerOverpaid), ("100.04", NothingOverpaid)])
+def test_a_refund_that_lost_its_ground_is_neither_approved_nor_paid(fee: str, refusal: type[Exception]) -> None:
+    order, (payment,) = overpaid("500")
+    refund = requested(payment, "100")
+    dearer = OrderChange(shipping_fee=Decimal(fee))
+    change_order(order.pk, dearer, decision=decide(actor("salesperson")))
+
+    with unchanged(), pytest.raises(refusal):
+        approve_refund(refund.pk, decision=decide(actor("accountant")))
 
 
 def test_only_confirmed_money_is_refunded() -> None:
@@ -157,6 +188,16 @@ def test_a_request_is_in_the_words_of_the_catalogue(draft: Any, reason: Any, ref
 
     with unchanged(), pytest.raises(refusal):
         request_refund(RefundDraft(payment.pk, Decimal(1), **draft), decision=decide(actor("service"), **reason))
+
+
+def test_the_same_form_sent_twice_asks_once() -> None:
+    order, (payment,) = overpaid("500")
+    order.refresh_from_db()
+    draft, decision = RefundDraft(payment.pk, Decimal(1)), decide(actor("service"), **REASON)
+    request_refund(draft, decision=decision, version=order.version)
+
+    with unchanged(), pytest.raises(Changed):
+        request_refund(draft, decision=decision, version=order.version)
 
 
 def test_nobody_approves_what_he_requested() -> None:

@@ -8,12 +8,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from erp.kernel import invariants
-from erp.kernel.errors import Forbidden, NotFound, WrongState
+from erp.kernel.errors import Changed, Forbidden, NotFound, WrongState
 from erp.kernel.models import OutboxEvent
 from erp.kernel.money import OutOfRange
 from finance.models import OrderBalance, Payment, ProposalState, Refund, RefundState, TakenBack, WriteOff
 from finance.services.payments import charge_back_payment, confirm_payments
-from finance.services.refunds import approve_refund, pay_refund
 from finance.services.write_offs import (
     MoreThanReceivable,
     MoreThanUnclaimed,
@@ -25,7 +24,7 @@ from finance.services.write_offs import (
     reject_write_off,
     request_write_off,
 )
-from orders.models import Order, PaymentStatus
+from orders.models import Order
 from orders.services.catalogue import ReasonDoesNotApply, ReasonNeedsNote
 from orders.services.closing import close_order
 from orders.services.lifecycle import Refused
@@ -75,44 +74,6 @@ def test_a_request_changes_nothing_yet() -> None:
     assert (asked.requested_by, asked.status) == (actor("accountant"), ProposalState.REQUESTED)
     assert fresh(order).written_off == 0
     assert OutboxEvent.objects.get(subject=asked.number).topic == "writeoff.request"
-
-
-def test_a_tail_beyond_the_tolerance_is_written_off_and_the_order_closed() -> None:
-    order = one_line(paid=Decimal(225))
-
-    written_off(order, "1")
-    assert (fresh(order).written_off, fresh(order).payment_status) == (1, PaymentStatus.PAID)
-    review_and_close(order, reason="CL04", note="尾差")
-
-    assert booked(order)[2:] == [
-        ["write_off", "Dr 1231 1", "Cr 1122 1", "Dr 6702 1", "Cr 1231 1"],
-        ["settlement", "Dr 2203 225", "Cr 1122 225"],
-    ]
-
-
-def test_bad_debt_paid_after_closing_is_taken_back_and_the_rest_refunded() -> None:
-    order = one_line()
-    debt = written_off(order, "226")
-    review_and_close(order, reason="CL04", note="客户失联")
-    assert balance(order) == (0, 0)
-
-    paid(order, "100")
-    paid(order, "150")
-    approve_refund(Refund.objects.get().pk, decision=decide(UserFactory(role="accountant")))
-    pay_refund(Refund.objects.get().pk, decision=decide(actor("cashier")))
-
-    assert booked(order)[1:] == [
-        ["write_off", "Dr 1231 226", "Cr 1122 226", "Dr 6702 226", "Cr 1231 226"],
-        ["payment", "Dr 1002 100", "Cr 2203 100"],
-        ["taken_back", "Dr 2203 100", "Cr 1231 100", "Dr 1231 100", "Cr 6702 100"],
-        ["payment", "Dr 1002 150", "Cr 2203 150"],
-        ["taken_back", "Dr 2203 126", "Cr 1231 126", "Dr 1231 126", "Cr 6702 126"],
-        ["refund", "Dr 2203 24", "Cr 1002 24"],
-    ]
-    assert WriteOff.objects.get(pk=debt.pk).taken_back == 226
-    rows = TakenBack.objects.order_by("pk").values_list("write_off", "amount", "by_name")
-    assert list(rows) == [(debt.pk, 100, actor("accountant").name), (debt.pk, 126, actor("accountant").name)]
-    assert (fresh(order).written_off, fresh(order).owed, balance(order)) == (0, 0, (0, 0))
 
 
 def test_bad_debt_paid_before_closing_is_taken_back_too() -> None:
@@ -298,6 +259,15 @@ def test_a_request_is_in_the_words_of_the_catalogue(values: Any, reason: Any, re
 
     with unchanged(), pytest.raises(refusal):
         request_write_off(WriteOffDraft(**draft), decision=decide(actor("accountant"), **reason))
+
+
+def test_the_same_form_sent_twice_asks_once() -> None:
+    order = one_line()
+    draft, decision = WriteOffDraft(order.pk, "bad_debt", Decimal(1)), decide(actor("accountant"), **BAD_DEBT)
+    request_write_off(draft, decision=decision, version=order.version)
+
+    with unchanged(), pytest.raises(Changed):
+        request_write_off(draft, decision=decision, version=order.version)
 
 
 def test_nobody_approves_what_he_requested() -> None:

@@ -6,8 +6,19 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from inventory.models import Move, Reservation, StockLevel, StockTake, StockTakeLine, Transfer, TransferLine
-from inventory.services.counting import approve_stock_takes
+from erp.kernel import invariants
+from erp.kernel.models import OutboxEvent
+from inventory.models import (
+    Move,
+    ReceiptLine,
+    Reservation,
+    StockLevel,
+    StockTake,
+    StockTakeLine,
+    Transfer,
+    TransferLine,
+)
+from inventory.services.counting import approve_stock_takes, reject_stock_take
 from orders.models import Line, Order
 from orders.services.holds import hold_order
 from tests.factories import OrderFactory, ProductFactory, WarehouseFactory, actor, count, decide, receive, transfer
@@ -26,6 +37,12 @@ RULES = [
     "transfers_moved",
     "counted_once_at_a_time",
     "released_is_free",
+    "defective_serves_nobody",
+    "receipts_moved",
+    "status_follows_graph",
+    "state_changes_are_told",
+    "rejection_has_reason",
+    "closed_reserves_nothing",
 ]
 
 
@@ -37,13 +54,20 @@ def order() -> Any:
 
 
 def tamper(statement: str, *params: Any) -> None:
-    guarded = (StockLevel, Move, Reservation, StockTake, StockTakeLine, Transfer, TransferLine, Line)
-    with without_guards(*guarded), connection.cursor() as cursor:
+    guarded = (StockLevel, Move, Reservation, ReceiptLine, Transfer, TransferLine, Line)
+    counted = (StockTake, StockTake.history.model, StockTakeLine)
+    with without_guards(*guarded, *counted), connection.cursor() as cursor:
         cursor.execute(statement, params)
 
 
 def broken() -> set[str]:
     return {name for name in RULES if offenders(f"inventory.{name}")}
+
+
+def test_every_rule_of_stock_is_looked_at() -> None:
+    names = (rule.name.split(".") for rule in invariants.registered())
+
+    assert set(RULES) == {name for app, name in names if app == "inventory"}
 
 
 def test_all_hold_after_ordinary_work(order: Any) -> None:
@@ -187,6 +211,31 @@ class TestStockTakes:
         # Its lost product is now in two.
         assert broken() == {"stock_takes_moved", "counted_once_at_a_time"}
 
+    def test_a_move_of_another_kind_is_found(self) -> None:
+        tamper("UPDATE inventory_move SET kind = 'receipt' WHERE kind = 'gain'")
+
+        assert broken() == {"stock_takes_moved"}
+
+    @pytest.mark.parametrize("topic", ["stocktake.count", "stocktake.approve"])
+    def test_a_change_nobody_was_told_of_is_found(self, topic: str) -> None:
+        OutboxEvent.objects.filter(topic=topic).delete()
+
+        assert broken() == {"state_changes_are_told"}
+
+    def test_a_rejection_nobody_knows_the_reason_of_is_found(self) -> None:
+        take = StockTake.objects.get(status="counted")
+        reject_stock_take(take.pk, decision=decide(actor("chief_accountant"), reason="RJ01", note="重盘"))
+        assert broken() == set()
+
+        tamper("UPDATE inventory_historicalstocktake SET history_change_reason = ''")
+
+        assert offenders("inventory.rejection_has_reason") == [(take.pk, take.number, "reject")]
+
+    def test_a_status_no_act_leads_to_is_found(self) -> None:
+        tamper("UPDATE inventory_historicalstocktake SET status = 'rejected' WHERE status = 'counted'")
+
+        assert broken() == {"status_follows_graph", "state_changes_are_told"}
+
     def test_an_approval_that_moved_nothing_is_found(self) -> None:
         tamper(
             "UPDATE inventory_stocktake SET status = 'approved', decided_by_id = %s, decided_at = counted_at "
@@ -239,6 +288,48 @@ class TestTransfers:
         tamper("UPDATE inventory_transfer SET origin_id = destination_id, destination_id = origin_id")
 
         assert broken() == {"transfers_moved"}
+
+
+class TestReceipts:
+    @pytest.fixture(autouse=True)
+    def _received(self, db: None) -> None:
+        receive({ProductFactory(): 5})
+        WarehouseFactory()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "quantity = quantity * 2",
+            "value = value * 2",
+            "kind = 'gain'",
+            "source_id = '0'",
+            "warehouse_id = (SELECT MAX(id) FROM inventory_warehouse)",
+        ],
+    )
+    def test_a_move_that_is_not_its_line_s_is_found(self, change: str) -> None:
+        tamper(f"UPDATE inventory_move SET {change}")
+
+        assert "receipts_moved" in broken()
+
+    def test_a_receipt_that_moved_nothing_is_found(self) -> None:
+        tamper("DELETE FROM inventory_move")
+
+        assert "receipts_moved" in broken()
+
+    @pytest.mark.parametrize("change", ["quantity = quantity + 10000", "value = value + 10000"])
+    def test_a_changed_line_is_found(self, change: str) -> None:
+        tamper(f"UPDATE inventory_receiptline SET {change}")
+
+        assert broken() == {"receipts_moved"}
+
+
+def test_goods_promised_to_a_closed_order_are_found() -> None:
+    order, waiting = OrderFactory(closed=True, line_count=1), OrderFactory(processing=True, line_count=1)
+    assert broken() == set()
+
+    tamper("UPDATE inventory_reservation SET order_id = %s WHERE order_id = %s", order.pk, waiting.pk)
+
+    assert [row[0] for row in offenders("inventory.closed_reserves_nothing")] == [order.number]
 
 
 def test_goods_promised_to_an_order_that_released_them_are_found() -> None:

@@ -17,7 +17,7 @@ from orders.models import ClosingRecord, Order, Status
 from orders.services import lifecycle
 from orders.services.closing import close_order
 from orders.services.lifecycle import Refused
-from tests.factories import OrderFactory, ProductFactory, actor, decide, receive
+from tests.factories import OrderFactory, ProductFactory, ShopFactory, actor, decide, receive
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,22 @@ def test_leftover_reservations_are_released(product: Any) -> None:
     assert (newest.kind, newest.quantity, newest.by) == (ReservationKind.RELEASE, -3, actor("closer"))
     level = StockLevel.objects.get()
     assert (level.on_hand, level.reserved) == (5, 0)
+
+
+def test_leftovers_serve_at_once_who_waits_for_them(product: Any) -> None:
+    closed = OrderFactory(lines=[(product, 2, None)], reviewed=True)
+    receive({product: 3})
+    reserve(closed.lines.get(), 3)
+    waiting = OrderFactory(
+        shop=ShopFactory(allows_backorder=True), lines=[(product, 2, None)], in_stock=False, processing=True
+    )
+
+    close_order(closed.pk, decision=closing())
+
+    assert [row.quantity for row in Reservation.objects.filter(order=waiting)] == [2]
+    assert Order.objects.get(pk=waiting.pk).version == waiting.version + 1
+    level = StockLevel.objects.get()
+    assert (level.on_hand, level.reserved) == (3, 2)
 
 
 def test_what_is_promised_to_others_stays(product: Any) -> None:

@@ -9,8 +9,8 @@ from django.db import OperationalError, connection
 
 from erp.kernel import locks, setwise
 from erp.kernel.acting import Decision, current
-from erp.kernel.errors import Busy, RefusedByDatabase
-from erp.kernel.locks import Locks, insert_last, lock, take, unit_of_work
+from erp.kernel.errors import Busy, NotFound, RefusedByDatabase
+from erp.kernel.locks import Locks, insert_last, lock, once_more_after, take, unit_of_work
 from erp.kernel.models import OutboxEvent
 from orders.models import Order, Shop
 from tests.factories import DecisionFactory, OrderFactory, ShopFactory, UserFactory, decide
@@ -98,6 +98,47 @@ def _locked(sqlstate: str) -> OperationalError:
     error = OperationalError("…")
     error.__cause__ = cause
     return error
+
+
+class TestOnceMoreAfter:
+    @pytest.fixture
+    def met(self) -> list[Exception | None]:
+        """What the act meets, one after the other."""
+        return []
+
+    @pytest.fixture
+    def act(self, met: list[Exception | None]) -> Any:
+        @once_more_after(Busy)
+        def act(number: int, *, twice: bool) -> int:
+            refusal = met.pop(0)
+            if refusal:
+                raise refusal
+            return number * 2 if twice else number
+
+        return act
+
+    def test_a_refusal_of_its_kind_the_act_is_done_again(self, act: Any, met: Any) -> None:
+        met += [Busy(), None]
+
+        assert act(21, twice=True) == 42
+
+    @pytest.mark.parametrize("refusals", [[Busy(), Busy()], [NotFound()]], ids=["a second one", "another one"])
+    def test_refusals_are_raised(self, act: Any, met: Any, refusals: list[Exception]) -> None:
+        met += refusals
+
+        with pytest.raises(type(refusals[0])):
+            act(1, twice=False)
+
+        assert met == []
+
+    @pytest.mark.django_db
+    def test_nothing_is_done_again_inside_of_another_unit(self, act: Any, met: Any) -> None:
+        met += [Busy(), None]
+
+        with pytest.raises(Busy), unit_of_work(DecisionFactory()):
+            act(1, twice=False)
+
+        assert met == [None]
 
 
 @pytest.mark.django_db

@@ -230,6 +230,7 @@ class TestHold:
     def test_of_nothing_finds_nothing(self) -> None:
         with unit_of_work(DecisionFactory()):
             assert setwise.hold(Order.objects.all()) == []
+            assert setwise.hold(Order.objects.filter(pk__in=[])) == []
 
 
 class TestBumpVersions:

@@ -133,7 +133,12 @@ def _model_with_history(manager: ast.expr) -> bool:
 
 def test_nothing_is_saved_in_part() -> None:
     """History would copy what is in memory and not in the table."""
-    assert _broken(lambda node: isinstance(node, ast.keyword) and node.arg == "update_fields") == []
+    in_part = _broken(
+        lambda node: isinstance(node, ast.keyword) and node.arg == "update_fields",
+        # Has no history, and two workers may write the same row.
+        allowed=("erp/site/readiness.py",),
+    )
+    assert in_part == []
 
 
 def test_a_status_is_given_by_transitions_only() -> None:
@@ -239,7 +244,8 @@ def test_only_named_failures_are_caught() -> None:
             node.type is None or "Exception" in {_last(e) for e in ast.walk(node.type) if isinstance(e, ast.expr)}
         )
 
-    assert _broken(catches_all) == []
+    # A worker that one job could stop would leave all the others undone.
+    assert _broken(catches_all, allowed=("erp/worker/loop.py",)) == []
 
 
 def test_no_markup_is_trusted() -> None:

@@ -5,13 +5,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from erp.kernel import invariants
+from erp.kernel.models import OutboxEvent
 from finance.models import Credit, Voucher, VoucherLine
 from inventory.models import Move
 from logistics.models import Inspection, Return, ReturnLine, Shipment, ShipmentLine
+from logistics.services.returns import reject_return
+from logistics.services.shipping import deliver_shipment
 from logistics.services.undelivered import lose_shipment, refuse_shipment
 from orders.models import Line
-from tests.factories import OrderFactory, actor, decide
-from tests.logistics.returning import LOST, REFUSED, approved, received, requested, shipment_of
+from orders.services.cancelling import cancel_order
+from tests.factories import OrderFactory, ProductFactory, WarehouseFactory, actor, decide
+from tests.logistics.returning import LOST, REFUSED, REJECTED, approved, received, requested, shipment_of
 from tests.support import offenders, without_guards
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +31,11 @@ RULES = [
     "restocked_moved",
     "received_returns_post",
     "undelivered_comes_back",
+    "state_changes_are_told",
+    "decisions_have_reasons",
+    "closed_has_nothing_open",
+    "dispatches_moved",
+    "moves_have_documents",
 ]
 
 
@@ -44,6 +54,12 @@ def tamper(statement: str, *params: Any) -> None:
 
 def broken() -> set[str]:
     return {name for name in RULES if offenders(f"logistics.{name}")}
+
+
+def test_every_rule_of_logistics_is_looked_at() -> None:
+    names = (rule.name.split(".") for rule in invariants.registered())
+
+    assert set(RULES) == {name for app, name in names if app == "logistics"}
 
 
 def test_all_hold_after_ordinary_work(order: Any) -> None:
@@ -71,7 +87,7 @@ def test_progress_that_is_on_no_shipment_is_found(order: Any, column: str) -> No
 def test_a_shipment_that_is_in_no_progress_is_found(order: Any, column: str) -> None:
     tamper(f"UPDATE logistics_shipmentline SET {column} = {column} + 1 WHERE amount > 0")
 
-    assert broken() == {"shipped_equals_documents"}
+    assert broken() - {"dispatches_moved"} == {"shipped_equals_documents"}
 
 
 def test_what_is_still_in_the_house_is_not_shipped(order: Any) -> None:
@@ -83,7 +99,7 @@ def test_what_is_still_in_the_house_is_not_shipped(order: Any) -> None:
 def test_a_dispatch_without_progress_is_found(order: Any) -> None:
     tamper("UPDATE logistics_shipment SET status = 'dispatched' WHERE status = 'packed'")
 
-    assert broken() == {"shipped_equals_documents"}
+    assert broken() == {"shipped_equals_documents", "dispatches_moved"}
 
 
 def test_a_status_that_skipped_a_step_is_found(order: Any) -> None:
@@ -105,7 +121,7 @@ def test_a_status_that_skipped_a_step_is_found(order: Any) -> None:
 def test_cost_that_is_not_the_value_of_the_issues_is_found(order: Any, statement: str) -> None:
     tamper(statement)
 
-    assert broken() == {"cost_equals_issues"}
+    assert broken() - {"dispatches_moved"} == {"cost_equals_issues"}
 
 
 def test_cost_of_a_zero_value_order_is_compared_too() -> None:
@@ -123,6 +139,131 @@ def test_cost_in_the_account_of_the_other_kind_of_order_is_found(zero_value: boo
     tamper("UPDATE finance_voucherline SET account_id = %s WHERE account_id IN ('6401', '6601')", account)
 
     assert broken() == {"cost_equals_issues"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "quantity = quantity * 2",
+        "value = value * 2",
+        "kind = 'loss'",
+        "source_id = source_id || '-0'",
+        "source_type = 'logistics.shipment'",
+        "line_id = (SELECT MIN(id) FROM orders_line)",
+        "product_id = (SELECT MAX(id) FROM orders_product)",
+        "warehouse_id = (SELECT MAX(id) FROM inventory_warehouse)",
+    ],
+)
+def test_a_move_that_is_not_its_shipment_line_s_is_found(order: Any, change: str) -> None:
+    WarehouseFactory()
+    ProductFactory()
+
+    tamper(f"UPDATE inventory_move SET {change} WHERE kind = 'issue'")
+
+    assert "dispatches_moved" in broken()
+
+
+def test_goods_that_left_without_a_move_are_found(order: Any) -> None:
+    tamper("DELETE FROM inventory_move WHERE kind = 'issue'")
+
+    assert len(offenders("logistics.dispatches_moved")) == 2
+
+
+@pytest.mark.parametrize("kind", ["shipping_fee", "stocked"], ids=["a service", "what has not left"])
+def test_a_move_of_what_moves_nothing_is_found(order: Any, kind: str) -> None:
+    rows = ShipmentLine.objects.filter(
+        line__kind=kind, shipment__status="delivered" if kind != "stocked" else "packed"
+    )
+    row = rows.order_by("pk")[0]
+    issue = Move.objects.filter(kind="issue").order_by("pk")[0]
+
+    tamper("UPDATE inventory_move SET source_id = %s WHERE id = %s", str(row.pk), issue.pk)
+
+    assert row.pk in [key for key, *_ in offenders("logistics.dispatches_moved")]
+
+
+def test_a_move_of_a_cancelled_shipment_is_found(order: Any) -> None:
+    tamper("UPDATE logistics_shipment SET status = 'cancelled' WHERE status = 'delivered'")
+
+    assert "dispatches_moved" in broken()
+
+
+def test_a_move_of_no_kind_of_document_is_found(order: Any) -> None:
+    tamper("UPDATE inventory_move SET source_type = 'elsewhere' WHERE kind = 'receipt'")
+
+    assert broken() == {"moves_have_documents"}
+
+
+@pytest.mark.parametrize("topic", ["shipment.pack", "shipment.dispatch", "shipment.deliver"])
+def test_a_change_nobody_was_told_of_is_found(order: Any, topic: str) -> None:
+    OutboxEvent.objects.filter(topic=topic, subject_id=str(shipment_of(order).pk)).delete()
+
+    assert offenders("logistics.state_changes_are_told") == [(str(shipment_of(order).pk), topic, 1, 0)]
+
+
+@pytest.mark.parametrize("status", ["draft", "packed", "dispatched"])
+def test_a_shipment_of_a_closed_order_that_has_no_end_is_found(status: str) -> None:
+    number = shipment_of(OrderFactory(closed=True)).number
+
+    tamper(f"UPDATE logistics_shipment SET status = '{status}'")
+
+    assert offenders("logistics.closed_has_nothing_open") == [(number, status)]
+
+
+def test_a_return_is_open_beside_the_closing_only_if_it_came_after_it() -> None:
+    order = OrderFactory(closed=True)
+    goods_return = requested(order, {1: 1})
+    assert broken() == set()
+
+    tamper("UPDATE logistics_return SET requested_at = (SELECT closed_at FROM orders_order WHERE id = order_id)")
+
+    assert offenders("logistics.closed_has_nothing_open") == [(goods_return.number, "requested")]
+
+
+class TestReasons:
+    @pytest.fixture(autouse=True)
+    def _decided(self, db: None) -> None:
+        """One shipment refused, one lost, one return asked for and rejected."""
+        logistician = actor("logistician")
+        refuse_shipment(shipment_of(OrderFactory(shipped=True)).pk, decision=decide(logistician, **REFUSED))
+        lose_shipment(shipment_of(OrderFactory(shipped=True)).pk, decision=decide(logistician, **LOST))
+        asked = requested(OrderFactory(delivered=True), {1: 1})
+        reject_return(asked.pk, decision=decide(logistician, **REJECTED))
+
+    @pytest.mark.parametrize(
+        ("table", "status", "act"),
+        [
+            ("shipment", "refused", "refuse"),
+            ("shipment", "lost", "lose"),
+            ("return", "requested", "request"),
+            ("return", "rejected", "reject"),
+        ],
+    )
+    def test_what_nobody_knows_the_reason_of_is_found(self, table: str, status: str, act: str) -> None:
+        assert broken() == set()
+
+        tamper(f"UPDATE logistics_historical{table} SET history_change_reason = '' WHERE status = '{status}'")
+
+        assert [row[2] for row in offenders("logistics.decisions_have_reasons")] == [act]
+
+    def test_a_return_that_has_lost_its_reason_is_found(self) -> None:
+        tamper("UPDATE logistics_return SET reason = ''")
+
+        assert broken() == {"decisions_have_reasons"}
+
+
+def test_goods_called_back_and_let_go_or_found_to_be_refused_need_no_reason_of_their_own() -> None:
+    let_go, came_back = (OrderFactory(shipped=True, line_count=1) for _ in range(2))
+    for order in (let_go, came_back):
+        cancel_order(order.pk, decision=decide(actor("service"), reason="CA01"))
+    deliver_shipment(shipment_of(let_go).pk, decision=decide(actor("logistician")))
+    received(Return.objects.get(order=came_back))
+    assert (Return.objects.get(order=let_go).status, shipment_of(came_back).status) == ("rejected", "refused")
+    assert broken() == set()
+
+    tamper("UPDATE logistics_return SET calls_back = %s, received_at = requested_at", False)
+
+    assert [row[2] for row in offenders("logistics.decisions_have_reasons")] == ["refuse", "reject"]
 
 
 @pytest.fixture
@@ -154,7 +295,10 @@ def returned() -> Any:
         ),
         ("UPDATE logistics_inspection SET cost = cost + 1 WHERE disposition = 'scrapped'", {"cost_equals_issues"}),
         ("UPDATE inventory_move SET value = value + 1 WHERE kind = 'return'", {"restocked_moved"}),
-        ("UPDATE inventory_move SET kind = 'receipt' WHERE kind = 'return'", {"restocked_moved"}),
+        (
+            "UPDATE inventory_move SET kind = 'receipt' WHERE kind = 'return'",
+            {"restocked_moved", "moves_have_documents"},
+        ),
         ("UPDATE inventory_move SET source_id = '0' WHERE kind = 'return'", {"restocked_moved"}),
         ("DELETE FROM inventory_move WHERE kind = 'return'", {"restocked_moved"}),
         (
@@ -163,7 +307,7 @@ def returned() -> Any:
         ),
         (
             "UPDATE logistics_historicalreturn SET status = 'rejected' WHERE status = 'approved'",
-            {"status_follows_graph"},
+            {"status_follows_graph", "state_changes_are_told", "decisions_have_reasons"},
         ),
         (
             "UPDATE finance_voucherline SET credit = credit + 1 WHERE account_id = '6401' AND credit > 0",

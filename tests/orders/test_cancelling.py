@@ -28,7 +28,16 @@ from orders.services.documents import OrderIsFinal, OrderIsToBeCancelled
 from orders.services.fulfilment import complete_order, process_order
 from orders.services.holds import hold_order
 from orders.services.lifecycle import Refused, Seen
-from tests.factories import CarrierFactory, OrderFactory, ProductFactory, ShopFactory, UserFactory, actor, decide
+from tests.factories import (
+    CarrierFactory,
+    OrderFactory,
+    ProductFactory,
+    ShopFactory,
+    UserFactory,
+    actor,
+    decide,
+    receive,
+)
 from tests.ledger import booked
 from tests.logistics.returning import approved, received
 from tests.support import count_queries
@@ -359,6 +368,46 @@ def test_the_first_delivery_ends_a_request(how: str) -> None:
     assert (order.status, order.is_to_be_cancelled) == (Status.SHIPPED, False)
     assert OutboxEvent.objects.filter(topic="order.end_cancel_request", subject=order.number).exists()
     assert order.history.filter(cancel_requested_at__isnull=False).exists()
+
+
+def waiting_order(product: Any, quantity: int) -> Any:
+    """One piece is there and packed; the rest is waited for."""
+    receive({product: 1})
+    order = OrderFactory(
+        shop=ShopFactory(allows_backorder=True), lines=[(product, quantity, None)], in_stock=False, packed=True
+    )
+    waybill = Waybill(carrier=CarrierFactory().code, tracking_number="SF1")
+    shipping.dispatch_shipment(shipment_of(order).pk, decision=decide(actor("logistician")), waybill=waybill)
+    return fresh(order)
+
+
+def test_an_order_that_will_not_be_cancelled_after_all_takes_what_came_in_meanwhile() -> None:
+    product = ProductFactory()
+    order = cancel(waiting_order(product, 4))
+    receive({product: 2})
+    assert StockLevel.objects.get().available == 2
+
+    shipping.deliver_shipment(shipment_of(order).pk, decision=decide(actor("logistician")))
+
+    level = StockLevel.objects.get()
+    assert (level.on_hand, level.reserved) == (2, 2)
+    batch = Batch([fresh(order)], decide(actor("keeper")), acting=False)
+    assert [quantity for _line, quantity in selectors.lacking(batch)[order.pk]] == [1]
+    receive({product: 5})
+    assert StockLevel.objects.get().reserved == 3
+
+
+def test_it_takes_nothing_that_was_promised_to_others_and_ends_its_request_all_the_same() -> None:
+    product = ProductFactory()
+    order = cancel(waiting_order(product, 4))
+    other = OrderFactory(lines=[(product, 2, None)], processing=True)
+
+    shipping.deliver_shipment(shipment_of(order).pk, decision=decide(actor("logistician")))
+
+    assert not fresh(order).is_to_be_cancelled
+    level = StockLevel.objects.get()
+    assert (level.on_hand, level.reserved) == (2, 2)
+    assert fresh(other).version == other.version
 
 
 class TestCalledBack:

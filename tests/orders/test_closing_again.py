@@ -11,9 +11,8 @@ from erp.kernel import invariants
 from finance.models import OrderBalance, Payment, Refund, Voucher
 from finance.services.payments import charge_back_payment
 from finance.services.refunds import approve_refund, pay_refund
-from orders.models import ClosingRecord, Order, Review, Status, Terms, Waiver
+from orders.models import ClosingRecord, Review, Status, Waiver
 from orders.services import lifecycle, proof
-from orders.services.reviewing import review_order
 from tests.factories import OrderFactory, ShopFactory, actor, decide
 from tests.finance.refunding import paid
 from tests.ledger import booked
@@ -218,44 +217,3 @@ def test_orders_closed_and_reopened_beside_each_other_are_proved_together() -> N
 
     assert ClosingRecord.objects.count() == 7
     assert list(proof.faults(chunk=2)) == []
-
-
-def test_a_wrong_payment_is_put_right_by_reopening() -> None:
-    """
-    An order of 399.96 paid 399.46, closed with a tail of 0.50 by one administrator.
-
-    The bank takes the money back; a second administrator reopens the order; the customer pays 400 by another way, of
-    which 0.04 are within the tolerance; everything is reviewed again, and a third administrator closes it.
-    """
-    shop = ShopFactory(tolerance=Decimal("0.50"), terms=Terms.ON_DELIVERY)
-    order = OrderFactory(shop=shop, completed=True, paid=Decimal("399.46"))
-    first, second, third = another(), another(), another()
-    review_again(order)
-    close(order, first)
-
-    reopen(order, second, reason="RO02", note="收款有误")
-    payment = Payment.objects.get(order=order)
-    charge_back_payment(payment.pk, decision=decide(actor("accountant"), reason="FN02"))
-    with pytest.raises(lifecycle.Refused):
-        review_order(order.pk, "finance", decision=decide(actor("accountant")))
-    paid(order, "400")
-    review_again(order)
-    assert blockers(order, second) == ["orders.own_reopening"]
-    close(order, third)
-
-    assert booked(order) == [
-        ["payment", "Dr 1012 399.46", "Cr 2203 399.46"],
-        ["dispatch", "Dr 1122 399.96", "Cr 6001 353.94", "Cr 2221 46.02", "Dr 6401 200", "Cr 1405 200"],
-        ["settlement", "Dr 2203 399.46", "Dr 6711 0.5", "Cr 1122 399.96"],
-        ["reversal", "Cr 2203 399.46", "Cr 6711 0.5", "Dr 1122 399.96"],
-        ["charge_back", "Dr 2203 399.46", "Cr 1012 399.46"],
-        ["payment", "Dr 1002 400", "Cr 2203 400"],
-        ["settlement", "Dr 2203 400", "Cr 1122 399.96", "Cr 6301 0.04"],
-    ]
-    assert [(record.act, record.by) for record in ClosingRecord.objects.order_by("position")] == [
-        ("close", first),
-        ("reopen", second),
-        ("close", third),
-    ]
-    assert [record.data["evidence"]["totals"]["written_off"] for record in _closings()] == ["0.5", "-0.04"]
-    assert Order.objects.get(pk=order.pk).owed == 0

@@ -19,7 +19,7 @@ from inventory.models import Move
 from logistics.models import Shipment, ShipmentLine, ShipmentStatus
 from orders.models import Act, ClosingRecord, Order, Reason, Review, Status
 from orders.services import catalogue, lifecycle
-from orders.services.catalogue import ReasonDoesNotApply, ReasonNeedsNote, ReasonUnknown
+from orders.services.catalogue import ReasonDoesNotApply, ReasonForRules, ReasonNeedsNote, ReasonUnknown
 from orders.services.closing import close_order
 from orders.services.lifecycle import Refused, Seen
 from tests.database import unchanged
@@ -274,7 +274,8 @@ def test_an_order_that_is_not_completed_stays_open_and_learns_what_else_is_missi
     [
         ("", "", ReasonUnknown),
         ("XX99", "", ReasonUnknown),
-        ("CL05", "", ReasonUnknown),
+        ("CL02", "", ReasonUnknown),
+        ("CL05", "", ReasonForRules),
         ("CA01", "客户不要了", ReasonDoesNotApply),
         ("CL04", "", ReasonNeedsNote),
         ("CL04", "  ", ReasonNeedsNote),
@@ -282,16 +283,17 @@ def test_an_order_that_is_not_completed_stays_open_and_learns_what_else_is_missi
 )
 def test_an_order_is_closed_for_a_reason_that_fits(reason: str, note: str, refusal: type[Exception]) -> None:
     order = OrderFactory(reviewed=True)
-    Reason.objects.filter(code="CL05").update(is_active=False)
+    Reason.objects.filter(code="CL02").update(is_active=False)
 
     with unchanged(), pytest.raises(refusal):
         close(order, reason=reason, note=note)
 
 
 def test_the_reasons_offered_for_closing_are_the_active_ones_that_fit() -> None:
-    Reason.objects.filter(code="CL05").update(is_active=False)
+    Reason.objects.filter(code="CL02").update(is_active=False)
 
-    assert [reason.code for reason in catalogue.choices(Act.CLOSE)] == ["CA99", "CL01", "CL02", "CL03", "CL04"]
+    assert [reason.code for reason in catalogue.choices(Act.CLOSE)] == ["CA99", "CL01", "CL03", "CL04"]
+    assert "CA03" not in [reason.code for reason in catalogue.choices(Act.CANCEL)]
 
 
 def test_another_version_than_the_one_shown_is_shown_again_first(closer: Any) -> None:

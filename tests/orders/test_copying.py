@@ -7,17 +7,18 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from erp.kernel import invariants
+from erp.kernel.acting import acting
 from erp.kernel.errors import Changed, Forbidden, NotFound
-from erp.kernel.models import OutboxEvent
+from erp.kernel.models import OutboxEvent, system
 from orders import selectors
 from orders.models import Customer, Order, PaymentStatus, Status, Terms
 from orders.services import proof
 from orders.services.catalogue import ReasonDoesNotApply
-from orders.services.copying import MoreThanShipped, NoSuchLine, NothingToCopy, copy_order
+from orders.services.copying import MethodInactive, MoreThanShipped, NoSuchLine, NothingToCopy, copy_order
 from orders.services.fulfilment import process_order
 from orders.services.placing import FractionOfPiece
 from tests.database import unchanged
-from tests.factories import OrderFactory, ProductFactory, ShopFactory, UserFactory, decide, receive
+from tests.factories import CustomerFactory, OrderFactory, ProductFactory, ShopFactory, UserFactory, decide, receive
 from tests.support import count_queries
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +70,34 @@ def test_only_a_part_is_sent_again(salesperson: Any) -> None:
 
     assert [line.quantity for line in copy.lines.all()] == [1]
     assert copy.lines.get().sku == order.lines.get(no=2).sku
+
+
+def deactivate(row: Any) -> None:
+    row.is_active = False
+    with acting(decide(system())):
+        row.save()
+
+
+def test_another_method_is_chosen_where_the_first_one_is_not_used_any_more(salesperson: Any) -> None:
+    order = OrderFactory(shipped=True)
+    deactivate(order.shipping_method)
+    decision = decide(salesperson, reason="EX01")
+
+    with unchanged(), pytest.raises(MethodInactive, match=str(order.shipping_method)):
+        copy_order(order.pk, decision=decision)
+    copy = copy_order(order.pk, shipping_method="FREIGHT", decision=decision)
+
+    assert copy.shipping_method.code == "FREIGHT"
+
+
+def test_a_customer_who_is_not_sold_to_any_more_still_gets_what_is_owed(salesperson: Any) -> None:
+    customer = CustomerFactory(code="C1")
+    order = OrderFactory(shipped=True, shop=customer.shop, customer={"code": "C1", "name": customer.name})
+    deactivate(customer)
+
+    copy = copy_order(order.pk, decision=decide(salesperson, reason="EX01"))
+
+    assert copy.customer == customer
 
 
 def test_it_is_processed_without_payment_even_where_orders_are_prepaid(salesperson: Any) -> None:

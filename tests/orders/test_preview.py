@@ -1,18 +1,26 @@
 """The preview: what an act would do, told before it is done, and nothing done by telling."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 
-from orders.models import Order
+from erp.kernel.acting import is_acting
+from logistics.models import Return
+from logistics.services.undelivered import refuse_shipment
+from orders.models import Order, Status
 from orders.services import lifecycle
+from orders.services.cancelling import cancel_order
+from orders.services.changing import OrderChange
 from orders.services.closing import close_orders
 from orders.services.fulfilment import complete_orders, process_orders
 from orders.services.holds import hold_orders, resume_orders
 from orders.services.lifecycle import Seen
 from tests.database import reading_only
 from tests.factories import OrderFactory, ProductFactory, ShopFactory, UserFactory, actor, decide, receive
+from tests.logistics.returning import REFUSED, received, shipment_of
 from tests.support import count_queries
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +106,54 @@ def test_a_preview_needs_no_permission_but_scope() -> None:
 
     assert "orders.wrong_state" in shown[own.pk].codes
     assert shown[foreign.pk].codes == ["kernel.not_found"]
+
+
+def called_back() -> Any:
+    """With a shipping fee that was charged and is given back by the cancellation."""
+    order = OrderFactory(shipped=True, shipping_fee=10, paid=True)
+    refuse_shipment(shipment_of(order).pk, decision=decide(actor("logistician"), **REFUSED))
+    received(Return.objects.get(order=order))
+    return order
+
+
+def to_be_cancelled() -> Any:
+    order = OrderFactory(packed=True)
+    cancel_order(order.pk, decision=decide(actor("service"), reason="CA01"))
+    return order
+
+
+def nothing_left_open() -> Any:
+    """In processing, and everything is on its way: no service leaves it so."""
+    order = OrderFactory(shipped=True)
+    Order.objects.filter(pk=order.pk).update(status=Status.PROCESSING)
+    return order
+
+
+EVERY: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
+    "process": (lambda: new_orders()[0], {}),
+    "ship": (nothing_left_open, {}),
+    "complete": (lambda: OrderFactory(shipped=True), {}),
+    "close": (lambda: OrderFactory(reviewed=True), {}),
+    "cancel": (called_back, {"party": "customer"}),
+    "request_cancel": (lambda: OrderFactory(packed=True), {"party": "customer"}),
+    "end_cancel_request": (to_be_cancelled, {}),
+    "reopen": (lambda: OrderFactory(closed=True), {}),
+    "hold": (lambda: OrderFactory(processing=True), {"release": True, "party": "customer"}),
+    "resume": (lambda: released_orders()[0], {}),
+    "close_line": (lambda: OrderFactory(processing=True, paid=True), {"lines": {1: None}, "party": "customer"}),
+    "change": (lambda: OrderFactory(), {"change": OrderChange(shipping_fee=Decimal(5))}),
+}
+
+
+@pytest.mark.parametrize("name", settings.ORDER_STEPS)
+def test_a_preview_needs_nobody_acting(name: str) -> None:
+    story, detail = EVERY[name]
+    order = story()
+    assert not is_acting()
+
+    shown = lifecycle.preview(name, [order.pk], decide(UserFactory(), detail=detail))[order.pk]
+
+    assert shown.codes == []
 
 
 def test_the_digest_changes_with_the_version_and_with_the_effects() -> None:

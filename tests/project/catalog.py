@@ -131,7 +131,9 @@ def of_the_theme() -> Iterator[Message]:
         if not any(part in _UNUSED for part in path.relative_to(folder).parts):
             read = {".py": in_python, ".html": in_template}.get(path.suffix)
             found = read(path, "unfold") if read else ()
-            yield from (message for message in found if message.key not in spoken and re.search("[A-Za-z]", message.msgid))
+            yield from (
+                message for message in found if message.key not in spoken and re.search("[A-Za-z]", message.msgid)
+            )
 
 
 def _other_catalogs() -> Iterator[Path]:

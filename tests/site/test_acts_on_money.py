@@ -7,12 +7,12 @@ from django.utils import timezone
 
 from erp.kernel.models import User
 from finance.models import Allowance, Payment, PaymentState, Period, Voucher, WriteOff
+from finance.services.payments import PaymentDraft, report_payments
 from logistics.models import Shipment
-from tests.factories import (
-    OrderFactory,
-)
-from tests.finance.giving_up import allowance, write_off
+from tests.factories import OrderFactory, actor, decide
+from tests.finance.giving_up import allowance, one_line, write_off, written_off
 from tests.finance.refunding import paid
+from tests.logistics.returning import approved
 from tests.site.clicking import act_url, confirm, filled_in, fresh, goes_to, page, sign_in, the
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("everything_still_proves")]
@@ -38,6 +38,28 @@ def test_confirming_a_payment(accountant: User) -> None:
     assert goes_to(response, order)
     assert fresh(payment).status == PaymentState.CONFIRMED
     assert fresh(order).received == order.total
+
+
+def test_whatever_takes_a_write_off_back_says_so_before(accountant: User, keeper: User) -> None:
+    reported, allowed, back = (one_line(paid=Decimal(200)) for _ in range(3))
+    for order in (reported, allowed, back):
+        written_off(order, "26")
+    (payment,) = report_payments(
+        [PaymentDraft(reported.pk, "bank", "R9", Decimal(30))], decision=decide(actor("cashier"))
+    )
+    asked, goods_return = allowance(allowed, "10"), approved(back, {1: 1})
+    client = sign_in(accountant)
+
+    texts = [
+        client.get(act_url("confirm-payment", payment)).content.decode(),
+        client.get(act_url("approve-allowance", asked)).content.decode(),
+        sign_in(keeper).get(act_url("receive-return", goods_return)).content.decode(),
+    ]
+
+    assert "The write-off of 26.00 CNY is taken back." in texts[0]
+    assert "A refund of 4.00 CNY is requested." in texts[0]
+    assert "The write-off of 10.00 CNY is taken back." in texts[1]
+    assert "the write-off of 26.00 CNY is taken back before anything is paid back" in texts[2]
 
 
 def test_rejecting_a_payment_with_a_note(accountant: User) -> None:
@@ -86,6 +108,7 @@ def test_a_period_is_not_closed_over_undecided_payments(accountant: User) -> Non
     assert asked.context["preview"].is_blocked
     assert response.status_code == 409
     assert "neither confirmed nor rejected" in response.content.decode()
+    assert f'href="{page(the(Payment, status=PaymentState.REPORTED))}"' in asked.content.decode()
     assert fresh(period).closed_at is None
 
 
@@ -124,10 +147,12 @@ def test_an_allowance_is_requested_and_approved(service: User, accountant: User)
     client = sign_in(service)
 
     shown = client.get(act_url("request-allowance", order)).context["form"]
-    response = confirm(client, "request-allowance", order, amount="20", reason="FN05", party="carrier")
+    _none, (first_pk, first), *_others = shown["shipment_line"].field.choices
+    response = confirm(
+        client, "request-allowance", order, shipment_line=first_pk, amount="20", reason="FN05", party="carrier"
+    )
 
     shipment, line = the(Shipment), order.lines.get(no=1)
-    (first, *_others) = (label for _pk, label in shown["shipment_line"].field.choices)
     assert first == f"{shipment.number} · 1 {line.sku} {line.name} × 2 pcs, 199.98 CNY at most"
     assert goes_to(response, order)
     asked = the(Allowance)
@@ -148,7 +173,7 @@ def test_an_allowance_is_requested_and_approved(service: User, accountant: User)
 def test_an_allowance_is_rejected(service: User, accountant: User) -> None:
     asked = allowance(OrderFactory(delivered=True), "20")
 
-    assert goes_to(confirm(sign_in(accountant), "reject-allowance", asked, note="不同意"), asked.order)
+    assert goes_to(confirm(sign_in(accountant), "reject-allowance", asked, reason="RJ01", note="不同意"), asked.order)
     assert fresh(asked).status == "rejected"
 
 
@@ -176,7 +201,9 @@ def test_a_write_off_is_requested_approved_and_taken_back(accountant: User, chie
 def test_a_write_off_is_rejected(chief_accountant: User) -> None:
     asked = write_off(OrderFactory(delivered=True), "20")
 
-    assert goes_to(confirm(sign_in(chief_accountant), "reject-write-off", asked, note="再催收"), asked.order)
+    assert goes_to(
+        confirm(sign_in(chief_accountant), "reject-write-off", asked, reason="RJ01", note="再催收"), asked.order
+    )
     assert fresh(asked).status == "rejected"
 
 

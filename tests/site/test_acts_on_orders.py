@@ -5,11 +5,12 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from erp.kernel.acting import Channel
-from erp.kernel.models import User
+from erp.kernel.acting import Channel, acting
+from erp.kernel.models import User, system
 from finance.models import Voucher
 from inventory.models import StockLevel
 from logistics.models import Shipment, ShipmentStatus
+from logistics.services.shipping import record_tracking_number
 from orders.models import ClosingRecord, Customer, Order, Review, Status, Waiver
 from tests.database import unchanged
 from tests.factories import (
@@ -18,8 +19,10 @@ from tests.factories import (
     ProductFactory,
     ShopFactory,
     actor,
+    decide,
     receive,
 )
+from tests.logistics.returning import approved, received
 from tests.orders.closings import also_closer, set_policy, without_tracking
 from tests.site.clicking import act_url, changelist, confirm, filled_in, fresh, goes_to, page, rows, sign_in, the
 
@@ -125,6 +128,18 @@ def test_packing_everything_reserved(keeper: User) -> None:
     assert the(Shipment, order=order).status == ShipmentStatus.PACKED
 
 
+def test_nothing_is_offered_to_be_packed_where_nothing_is_left_or_everything_is_waited_for(keeper: User) -> None:
+    packed = OrderFactory(packed=True)
+    waiting = OrderFactory(shop=ShopFactory(allows_backorder=True), in_stock=False, processing=True)
+    client = sign_in(keeper)
+
+    for order in (packed, waiting):
+        text = client.get(page(order)).content.decode()
+        for name in ("pack-order", "draft-shipment"):
+            assert act_url(name, order) not in text
+            assert "nothing is left to do" in client.get(act_url(name, order)).content.decode()
+
+
 def test_shipping_a_part(keeper: User) -> None:
     order = OrderFactory(processing=True, line_count=2)
 
@@ -167,6 +182,34 @@ def test_reviewing(block: str, role: str, request: pytest.FixtureRequest) -> Non
 
     assert goes_to(response, order)
     assert (the(Review).block, the(Review).by_name, the(Review).is_bulk) == (block, user.name, False)
+
+
+def test_a_block_is_offered_for_review_until_it_is_reviewed_and_again_once_something_changed(closer: User) -> None:
+    order = OrderFactory(completed=True, paid=True)
+    client = sign_in(closer)
+
+    def offered() -> list[str]:
+        parts = client.get(page(order)).context["checklist"]
+        return [act.name for part in parts for row in part.rows for act in row.reviews]
+
+    before = offered()
+    confirm(client, "review-logistics", order)
+    after = offered()
+    record_tracking_number(the(Shipment).pk, "SF1", decision=decide(actor("logistician")))
+
+    assert before == offered() == ["review-order", "review-finance", "review-logistics"]
+    assert after == ["review-order", "review-finance"]
+
+
+@pytest.mark.parametrize(
+    ("story", "hint"),
+    [({}, "Next it is processed."), ({"shipped": True}, "Next its receipt is confirmed")],
+    ids=["new", "shipped"],
+)
+def test_an_order_that_is_not_so_far_says_what_comes_next(closer: User, story: dict[str, bool], hint: str) -> None:
+    order = OrderFactory(**story)
+
+    assert hint in sign_in(closer).get(page(order)).content.decode()
 
 
 def test_a_review_shows_the_facts_in_words_and_the_persons_own_data(salesperson: User) -> None:
@@ -244,7 +287,7 @@ def test_only_a_closed_order_offers_to_be_reopened_and_only_to_whoever_may(close
 def test_waiving_a_warning(chief_accountant: User) -> None:
     order = without_tracking()
 
-    response = confirm(sign_in(chief_accountant), "waive", order, note="客户已确认")
+    response = confirm(sign_in(chief_accountant), "waive", order, reason="WV01", note="客户已确认")
 
     assert goes_to(response, order)
     assert (the(Waiver).by, the(Waiver).why) == (chief_accountant, "WV01 客户已确认")
@@ -255,7 +298,7 @@ def test_a_conflict_of_duty_is_waived_for_the_closer_chosen(chief_accountant: Us
     set_policy("finance.conflict_of_duty", "warn")
     closer = also_closer("accountant")
 
-    confirm(sign_in(chief_accountant), "waive", order, note="人手不足")
+    confirm(sign_in(chief_accountant), "waive", order, reason="WV01", note="人手不足")
 
     assert the(Waiver).code == "finance.conflict_of_duty"
     assert goes_to(confirm(sign_in(closer), "close", order), order)
@@ -276,7 +319,7 @@ def test_waiving_without_a_note_is_refused(chief_accountant: User) -> None:
     order, client = without_tracking(), sign_in(chief_accountant)
 
     with unchanged():
-        response = confirm(client, "waive", order, note="")
+        response = confirm(client, "waive", order, reason="WV01", note="")
 
     assert response.status_code == 409
     assert "needs a note" in response.content.decode()
@@ -384,7 +427,50 @@ def test_copying_an_order_of_which_goods_are_sent_once_more(salesperson: User) -
     assert f'<a href="{page(copy)}">{copy.number}</a> EX02' in client.get(page(order)).content.decode()
 
 
+def test_a_copy_asks_for_a_method_where_the_first_one_is_not_used_any_more(salesperson: User) -> None:
+    order = OrderFactory(shipped=True)
+    order.shipping_method.is_active = False
+    with acting(decide(system())):
+        order.shipping_method.save()
+    client = sign_in(salesperson)
+
+    unchosen = confirm(client, "copy", order, reason="EX01")
+    response = confirm(client, "copy", order, reason="EX01", shipping_method="CITY")
+
+    assert unchosen.context["form"].errors.keys() == {"shipping_method"}
+    copy = the(Order, copied_from=order)
+    assert goes_to(response, copy)
+    assert copy.shipping_method.code == "CITY"
+
+
 def test_nothing_is_copied_of_an_order_that_has_shipped_nothing(salesperson: User) -> None:
     order = OrderFactory(packed=True)
 
     assert act_url("copy", order) not in sign_in(salesperson).get(page(order)).content.decode()
+
+
+@pytest.mark.parametrize(("name", "stage"), [("cancel", "processing"), ("hold", "processing"), ("copy", "shipped")])
+def test_no_reason_is_chosen_before_somebody_chooses_one(
+    service: User, salesperson: User, name: str, stage: str
+) -> None:
+    order = OrderFactory(**{stage: True})
+    client = sign_in(salesperson if name == "copy" else service)
+
+    reason = client.get(act_url(name, order)).context["form"]["reason"]
+    with unchanged():
+        response = confirm(client, name, order)
+
+    assert reason.field.choices[0][0] == ""
+    assert reason.value() is None
+    assert response.context["form"].errors.keys() == {"reason"}
+    assert "CA03" not in [code for code, _label in reason.field.choices]
+
+
+def test_only_an_order_that_ended_as_it_was_placed_is_closed_as_normal_unless_somebody_says_why(closer: User) -> None:
+    normal, less = OrderFactory(reviewed=True), OrderFactory(completed=True, line_count=1)
+    received(approved(less, {1: 1}))
+    client = sign_in(closer)
+
+    chosen = [client.get(act_url("close", order)).context["form"]["reason"].value() for order in (normal, less)]
+
+    assert chosen == ["CL01", None]

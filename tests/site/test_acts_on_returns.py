@@ -70,7 +70,7 @@ def test_rejecting_a_return(logistician: User) -> None:
     order = OrderFactory(completed=True)
     goods_return = requested(order, {1: 1})
 
-    response = confirm(sign_in(logistician), "reject-return", goods_return, note="已使用")
+    response = confirm(sign_in(logistician), "reject-return", goods_return, reason="RJ01", note="已使用")
 
     assert goes_to(response, order)
     assert fresh(goods_return).status == "rejected"

@@ -10,7 +10,8 @@ from tests.factories import (
     CarrierFactory,
     OrderFactory,
 )
-from tests.site.clicking import act_url, confirm, fresh, goes_to, sign_in, the
+from tests.orders.closings import without_tracking
+from tests.site.clicking import act_url, confirm, fresh, goes_to, page, sign_in, the
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("everything_still_proves")]
 
@@ -81,6 +82,35 @@ def test_noting_tracking(logistician: User) -> None:
     assert goes_to(response, order)
     assert (the(TrackingEvent).kind, the(TrackingEvent).place) == ("in_transit", "杭州")
     assert fresh(shipment).status == ShipmentStatus.DISPATCHED
+
+
+def test_recording_a_tracking_number_that_the_checklist_misses(logistician: User) -> None:
+    order = without_tracking()
+    shipment, client = the(Shipment), sign_in(logistician)
+
+    asked = client.get(page(order)).content.decode()
+    response = confirm(client, "record-tracking-number", shipment, tracking_number="SF77")
+    shown = client.get(page(order))
+
+    assert '<li class="finding warning">' in asked
+    assert act_url("record-tracking-number", shipment) in asked
+    assert goes_to(response, order)
+    assert fresh(shipment).tracking_number == "SF77"
+    assert "Every shipment that needs a tracking number has one." in shown.content.decode()
+    assert "Tracking number: — → SF77" in [entry.what for entry in shown.context["timeline"]]
+    assert act_url("record-tracking-number", shipment) in client.get(page(shipment)).content.decode()
+
+
+def test_a_tracking_number_is_not_recorded_before_the_shipment_leaves_nor_of_services(logistician: User) -> None:
+    goods, services = OrderFactory(packed=True), OrderFactory(shipped=True, services_only=True)
+    client = sign_in(logistician)
+
+    offered = [
+        act_url("record-tracking-number", the(Shipment, order=order)) in client.get(page(order)).content.decode()
+        for order in (goods, services)
+    ]
+
+    assert offered == [False, False]
 
 
 def test_delivering(logistician: User) -> None:

@@ -1,14 +1,17 @@
 """Every button on warehouses and stock-takes does what it says, once."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from erp.kernel.models import User
 from inventory.models import Receipt, StockLevel, StockTake, Transfer
 from tests.factories import (
     OrderFactory,
     ProductFactory,
+    UserFactory,
     WarehouseFactory,
     count,
     receive,
@@ -121,3 +124,74 @@ def test_rejecting_a_count_with_a_note(chief_accountant: User) -> None:
 
     assert goes_to(response, take)
     assert fresh(take).status == "rejected"
+
+
+def test_a_count_begins_with_what_should_lie_there(keeper: User) -> None:
+    warehouse, first, second, open_one = WarehouseFactory(), *(ProductFactory() for _ in range(3))
+    receive({first: 10, second: 5, open_one: 1}, warehouse=warehouse)
+    count({open_one: 1}, warehouse=warehouse)
+    client = sign_in(keeper)
+
+    shown = client.get(act_url("count-stock", warehouse))
+    rows_shown = [(form["sku"].value(), form["name"].value(), str(form["book"].value())) for form in _begun(shown)]
+    assert rows_shown == [(first.sku, first.name, "10 pcs"), (second.sku, second.name, "5 pcs")]
+    response = client.post(act_url("count-stock", warehouse), filled_in(shown) | {"rows-0-quantity": "9"})
+
+    take = StockTake.objects.latest("pk")
+    assert goes_to(response, take)
+    assert [(line.product, line.counted, line.on_hand) for line in take.lines.all()] == [(first, 9, 10)]
+
+
+def test_what_the_books_say_is_for_those_who_may_see_stock(keeper: User) -> None:
+    warehouse, product = WarehouseFactory(), ProductFactory()
+    receive({product: 10}, warehouse=warehouse)
+    blind = with_rights("inventory.count_stock", "inventory.view_warehouse", "inventory.all_warehouses")
+
+    shown = sign_in(blind).get(act_url("count-stock", warehouse))
+
+    assert product.name in shown.content.decode()
+    assert "10 pcs" not in shown.content.decode()
+    assert "In the books" not in shown.content.decode()
+
+
+def test_a_found_product_without_a_quantity_is_not_passed_over(keeper: User) -> None:
+    warehouse = WarehouseFactory()
+    client = sign_in(keeper)
+
+    response = confirm(client, "count-stock", warehouse, **rows([{"sku": ProductFactory().sku}]))
+
+    assert "nothing found is 0" in response.content.decode()
+    assert not StockTake.objects.exists()
+
+
+def test_more_lines_put_the_cursor_into_the_first_empty_one(keeper: User) -> None:
+    warehouse, product = WarehouseFactory(), ProductFactory()
+    client = sign_in(keeper)
+    url = act_url("receive-stock", warehouse)
+    data = filled_in(client.get(url)) | rows([{"sku": product.sku, "quantity": "2", "unit_cost": "1"}])
+
+    text = client.post(url, data | {"more": "1"}).content.decode()
+
+    (tag,) = (part for part in text.split("<input")[1:] if "autofocus" in part.split(">")[0])
+    assert 'name="rows-1-sku"' in tag
+
+
+def test_a_page_of_five_hundred_lines_is_taken(keeper: User) -> None:
+    warehouse, products = WarehouseFactory(), ProductFactory.create_batch(400)
+    lines = [{"sku": product.sku, "quantity": "1", "unit_cost": "1"} for product in products]
+
+    response = confirm(sign_in(keeper), "receive-stock", warehouse, reference="DN-9", **rows(lines))
+
+    assert goes_to(response, the(Receipt))
+
+
+def _begun(shown: Any) -> list[Any]:
+    return list(shown.context["rows"].initial_forms)
+
+
+def with_rights(*rights: str) -> User:
+    user: User = UserFactory()
+    for right in rights:
+        label, codename = right.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))
+    return user

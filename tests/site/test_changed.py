@@ -1,16 +1,20 @@
 """What changed between the page and the click is shown, and asked again."""
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from erp.kernel.models import User
-from finance.models import Payment
+from finance.models import Allowance, Payment, Refund, WriteOff
 from finance.services import payments
 from finance.services.payments import PaymentDraft
-from logistics.models import Shipment
+from logistics.models import Shipment, ShipmentLine
 from orders.models import ClosingRecord, Order, Status
 from orders.services import closing
 from tests.database import unchanged
 from tests.factories import OrderFactory, actor, decide
+from tests.finance.refunding import reject_all
 from tests.site.clicking import act_url, confirm, filled_in, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +104,31 @@ def test_the_same_payment_sent_twice_is_reported_once(cashier: User) -> None:
 
     assert (first.status_code, second.status_code) == (302, 409)
     assert Payment.objects.count() == 1
+
+
+def _only_goods(order: Order) -> dict[str, str]:
+    return {"shipment_line": str(ShipmentLine.objects.filter(shipment__order=order).earliest("pk").pk)}
+
+
+def test_the_same_request_about_money_sent_twice_is_made_once(service: User, accountant: User) -> None:
+    """A refund, an allowance, a write-off: the second click meets another version under the lock."""
+    order = OrderFactory(completed=True, paid=Decimal(1000))
+    reject_all(order)
+    payment = Payment.objects.get(order=order)
+    requests: list[tuple[User, str, Any, dict[str, str], Any]] = [
+        (service, "request-refund", payment, {"amount": "1", "reason": "RT06", "note": "多付"}, Refund),
+        (service, "request-allowance", order, {"amount": "1", "reason": "RT02", **_only_goods(order)}, Allowance),
+        (accountant, "request-write-off", order, {"amount": "1", "kind": "unclaimed", "reason": "FN03"}, WriteOff),
+    ]
+    for user, name, subject, typed, model in requests:
+        client, url, before = sign_in(user), act_url(name, subject), model.objects.count()
+        data = {**filled_in(client.get(url)), **typed}
+
+        first, second = client.post(url, data), client.post(url, data)
+
+        assert (name, first.status_code, second.status_code) == (name, 302, 409)
+        assert "was changed by somebody else meanwhile" in second.content.decode()
+        assert model.objects.count() == before + 1
 
 
 def test_a_fresh_page_goes_through(cashier: User) -> None:

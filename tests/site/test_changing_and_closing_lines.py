@@ -73,11 +73,11 @@ def test_before_anything_is_sent_nothing_is_filled_in_and_nothing_is_closed_with
     client = sign_in(salesperson)
 
     with unchanged():
-        response = confirm(client, "close_line", order)
+        response = confirm(client, "close_line", order, reason="CL02")
 
     assert response.status_code == 409
     assert "No line was named" in response.content.decode()
-    assert confirm(client, "close_line", order, line_1="1").status_code == 302
+    assert confirm(client, "close_line", order, reason="CL02", line_1="1").status_code == 302
     assert LineClosing.objects.get().quantity == 1
 
 
@@ -93,6 +93,7 @@ def test_another_look_shows_what_would_happen_and_keeps_what_was_typed(salespers
 
     assert "99.99 CNY less are payable" in good.content.decode()
     assert filled_in(good)["line_1"] == "1"
+    assert not good.context["form"].errors
     assert "Cancel the order instead" in bad.content.decode()
     assert filled_in(bad)["line_1"] == "2"
     assert "is no whole number" in odd.content.decode()

@@ -14,6 +14,7 @@ from inventory.models import Move, Receipt, StockLevel
 from logistics.models import Shipment
 from orders.contract import Block
 from orders.models import ClosingRecord, Status
+from orders.services import reviewing
 from orders.words import KEYS
 from tests.factories import OrderFactory, UserFactory
 from tests.factories.people import PASSWORD
@@ -40,8 +41,11 @@ def test_an_order_page_says_where_the_order_is_what_stops_it_and_whose_turn_it_i
         assert part in text
     assert "payable 411.96 CNY, received 100.00 CNY, written off 0.00 CNY, still owed 311.96 CNY" in text
     assert "→ Cashier, then finance" in text
-    blocks = [block.label for block in response.context["checklist"]]
-    assert blocks == [block.label for block in Block]
+    transaction, review, _besides = response.context["checklist"]
+    blocks = (Block.GOODS, Block.MONEY, Block.RETURNS, Block.REFUNDS, Block.STOCK)
+    assert [row.label for row in transaction.rows] == [block.label for block in blocks]
+    assert [row.is_blocked for row in transaction.rows] == [False, True, False, False, False]
+    assert [(row.label, row.is_blocked) for row in review.rows] == [(each.label, True) for each in reviewing.blocks()]
     assert [step.is_current for step in response.context["steps"]] == [False, False, False, True, False]
 
 
@@ -61,7 +65,7 @@ def test_a_closed_order_shows_its_record_instead_of_a_checklist(closer: User) ->
 
     assert "Closing checklist" not in text
     assert ClosingRecord.objects.get().number in text
-    assert text.count('class="button"') == 1
+    assert text.count('class="button') == 1
     assert act_url("reopen", order) in text
 
 

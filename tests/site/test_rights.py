@@ -19,6 +19,7 @@ from orders.services.holds import hold_order
 from tests.database import unchanged
 from tests.factories import OrderFactory, ProductFactory, UserFactory, WarehouseFactory, actor, count, decide
 from tests.finance.giving_up import allowance, one_line, write_off
+from tests.finance.statements import kept
 from tests.logistics.returning import approved, requested
 from tests.orders.closings import without_tracking
 from tests.site.clicking import act_url, filled_in, page, sign_in
@@ -81,6 +82,7 @@ SUBJECTS: dict[str, Callable[[], Any]] = {
     "pack-shipment": _drafted,
     "dispatch-shipment": lambda: _shipment(packed=True),
     "deliver-shipment": lambda: _shipment(shipped=True),
+    "record-tracking-number": lambda: _shipment(shipped=True),
     "track-shipment": lambda: _shipment(shipped=True),
     "refuse-shipment": lambda: _shipment(shipped=True),
     "lose-shipment": lambda: _shipment(shipped=True),
@@ -103,6 +105,8 @@ SUBJECTS: dict[str, Callable[[], Any]] = {
     "request-write-off": lambda: OrderFactory(delivered=True),
     "approve-write-off": lambda: write_off(one_line(), "1"),
     "reject-write-off": lambda: write_off(one_line(), "1"),
+    "confirm-statement": lambda: kept(),
+    "report-statement": lambda: kept(),
     "receive-stock": lambda: WarehouseFactory(),
     "transfer-stock": lambda: WarehouseFactory(),
     "count-stock": lambda: WarehouseFactory(),
@@ -230,3 +234,27 @@ def test_an_act_out_of_its_state_is_not_offered_and_refused(closer: User) -> Non
         response = client.post(act_url("close", order), data)
     assert response.status_code == 409
     assert "possible only from: Completed" in response.content.decode()
+
+
+def test_what_one_may_not_see_is_named_without_leading_there(cashier: User, service: User, auditor: User) -> None:
+    order = OrderFactory(packed=True, reported=True)
+    shipment, payment = Shipment.objects.get(), Payment.objects.get()
+
+    texts = {user: sign_in(user).get(page(order)).content.decode() for user in (cashier, auditor)}
+    seen_by_service = sign_in(service).get(page(payment)).content.decode()
+
+    assert [shipment.number in text for text in texts.values()] == [True, True]
+    assert [page(shipment) in text for text in texts.values()] == [False, True]
+    assert payment.reported_by.name in seen_by_service
+    assert page(payment.reported_by) not in seen_by_service
+    assert page(payment.reported_by) in sign_in(auditor).get(page(payment)).content.decode()
+
+
+def test_a_finding_leads_into_one_s_own_warehouses_only(keeper: User) -> None:
+    order = OrderFactory(packed=True)
+    shipment, elsewhere = Shipment.objects.get(), UserFactory(role="keeper", warehouses=[WarehouseFactory()])
+
+    texts = [sign_in(user).get(page(order)).content.decode() for user in (keeper, elsewhere)]
+
+    assert [page(shipment) in text for text in texts] == [True, False]
+    assert all(shipment.number in text for text in texts)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -75,6 +76,8 @@ class Command(BaseCommand):
         connections.close_all()
         bind = ["--bind", f"{_HOST}:{port}", "--threads", "4", "--no-control-socket"]
         os.chdir(settings.BASE_DIR)
+        # It watches for the end of this process, which becomes the server.
+        subprocess.Popen([sys.executable, "manage.py", "run_worker", "--parent", str(os.getpid())])
         os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *bind, "erp.wsgi"])
 
 

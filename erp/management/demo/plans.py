@@ -153,6 +153,8 @@ _RETURN_COMES = (_RETURN_ASKED, Do(Act.APPROVE_RETURN, 4))
 _RETURNED = (*_TO_COMPLETED, *_PAID, *_RETURN_COMES, Do(Act.RECEIVE_RETURN, 5, how="restocked"))
 _OVERPAID = (*_TO_COMPLETED, Do(Act.REPORT), Do(Act.REPORT, how="2", part="0.1"), Do(Act.CONFIRM))
 _ALLOWED = (*_TO_COMPLETED, *_PAID, Do(Act.REQUEST_ALLOWANCE, 4, part="0.2"), Do(Act.APPROVE_ALLOWANCE, 5))
+# The web shop's own rule: nobody paid in time.
+_EXPIRES = Do(Act.CANCEL, 3, by=people.WEB_SHOP, reason="CA03")
 _CANCELLED = (*_TO_PROCESSING, *_PAID, Do(Act.CANCEL, 2))
 _CALLED_BACK = (*_TO_SHIPPED, *_PAID, Do(Act.CANCEL, 2))
 _BAD_DEBT = (
@@ -427,7 +429,7 @@ SITUATIONS = [
     ),
     Situation(TMALL, (11,), (*_TO_CLOSED, Do(Act.REPORT, 12, how="2", part="0.1"), Do(Act.CONFIRM, 13)), each=2),
     # cancelled: never paid, never processed; on the way in the books
-    Situation(WEB, (8, 12, 16, 20), (Do(Act.PLACE), Do(Act.CANCEL, 3, reason="CA03")), each=2),
+    Situation(WEB, (8, 12, 16, 20), (Do(Act.PLACE), _EXPIRES), each=2),
     Situation(B2B, (9, 15, 20), (*_TO_PROCESSING, Do(Act.CANCEL, 2, reason="CA18")), each=2),
     # cancelled: the refund is requested, approved, failed, paid
     Situation(TMALL, (18, 21), _CANCELLED, each=2),
@@ -444,7 +446,7 @@ SITUATIONS = [
     Situation(TMALL, (16,), (*_CALLED_BACK, Do(Act.RECEIVE_RETURN, 5, how="restocked")), each=3),
     Situation(TMALL, (16,), (*_CALLED_BACK, Do(Act.RECEIVE_RETURN, 5, how="lost"))),
     Situation(TMALL, (20,), (*_TO_PACKED, *_PAID, Do(Act.CANCEL, 2), Do(Act.UNPACK, 3)), each=2),
-    Situation(WEB, (20,), (Do(Act.PLACE), Do(Act.CANCEL, 3, reason="CA03"), Do(Act.REPORT, 4), Do(Act.CONFIRM, 5))),
+    Situation(WEB, (20,), (Do(Act.PLACE), _EXPIRES, Do(Act.REPORT, 4), Do(Act.CONFIRM, 5))),
 ]
 
 

@@ -86,8 +86,15 @@ def _of_order(order: Order) -> Iterator[Event]:
         Status.CLOSED: _("closed the order: %(reason)s"),
     }
     for row in _changes(order):
-        reason = Reason.objects.filter(code=row.history_change_reason).first()
-        yield Event(row.history_date, row.history_user_id, texts[row.status] % {"reason": reason})
+        text = texts[row.status] % {"reason": _in_words(row.history_change_reason)}
+        yield Event(row.history_date, row.history_user_id, text)
+
+
+def _in_words(why: str) -> str:
+    """A reason with its name, and with the note that somebody wrote to it."""
+    code, _space, note = why.partition(" ")
+    reason = Reason.objects.filter(code=code).first()
+    return f"{reason or code} {note}".strip()
 
 
 def _of_stock(order: Order) -> Iterator[Event]:

@@ -29,6 +29,7 @@ def all_acts() -> Mapping[str, Act]:
         *money.on_payments(),
         *money.on_refunds(),
         *money.on_proposals(),
+        *money.on_statements(),
         *stock.on_stock(),
         *money.on_periods(),
     ]

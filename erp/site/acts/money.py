@@ -1,14 +1,19 @@
 """Acts on payments, refunds, allowances, write-offs and accounting periods."""
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.acting import Decision
+from erp.kernel.money import ZERO
 from erp.site import about, forms
 from erp.site.act import Act, Call, Done, Preview
+from erp.site.statements import told
 from finance import periods
+from finance import selectors as finance_selectors
+from finance.matching import Verdict
 from finance.models import (
     Allowance,
     Payment,
@@ -17,9 +22,12 @@ from finance.models import (
     ProposalState,
     Refund,
     RefundState,
+    Statement,
     WriteOff,
 )
-from finance.services import allowances, payments, refunds, write_offs
+from finance.services import allowances, lowering, payments, refunds, statements, write_offs
+from finance.services.statements import Use
+from orders.contract import Batch
 from orders.models import Act as Catalogue
 
 
@@ -34,6 +42,7 @@ def on_payments() -> Iterable[Act]:
         model=Payment,
         states=reported,
         about=about.payment,
+        preview=_confirming_preview,
         consequence=_("The money is there: it is posted and counts for the order."),
         after_closing=True,
     )
@@ -81,6 +90,7 @@ def on_payments() -> Iterable[Act]:
         states=confirmed,
         form=forms.RefundForm,
         consequence=_("Finance approves the refund, then a cashier pays it."),
+        compares=True,
         reasons=Catalogue.REFUND,
         after_closing=True,
     )
@@ -158,6 +168,7 @@ def on_proposals() -> Iterable[Act]:
         _("Approve allowance"),
         "approve_allowance",
         _approve_allowance,
+        preview=_allowance_preview,
         consequence=_("The customer pays less: revenue and tax are taken back; what is then overpaid is refunded."),
     )
     yield act(
@@ -191,6 +202,27 @@ def on_proposals() -> Iterable[Act]:
     )
 
 
+def on_statements() -> Iterable[Act]:
+    yield Act(
+        "confirm-statement",
+        _("Confirm what fits"),
+        "finance.confirm_payment",
+        _confirm_statement,
+        model=Statement,
+        about=about.statement(Verdict.MATCHED),
+        consequence=_("The money is there: every payment that fits is posted and counts for its order."),
+    )
+    yield Act(
+        "report-statement",
+        _("Report what is missing"),
+        "finance.report_payment",
+        _report_statement,
+        model=Statement,
+        about=about.statement(Verdict.PROPOSED),
+        consequence=_("Each is reported for the order its line names; finance confirms it."),
+    )
+
+
 def on_periods() -> Iterable[Act]:
     yield Act(
         "close-period",
@@ -204,6 +236,21 @@ def on_periods() -> Iterable[Act]:
             "Nothing is posted into the period any more, and a digest of its vouchers is kept. It stays so."
         ),
     )
+
+
+def _confirming_preview(payment: Any, decision: Decision) -> Preview:
+    return _follows(payment.order, payment.amount, decision, confirming=payment.amount)
+
+
+def _allowance_preview(allowance: Any, decision: Decision) -> Preview:
+    return _follows(allowance.order, allowance.amount, decision)
+
+
+def _follows(order: Any, amount: Decimal, decision: Decision, confirming: Decimal = ZERO) -> Preview:
+    """What is taken back or asked back once the customer is better off by an amount."""
+    batch = Batch([order], decision, acting=False)
+    effects = lowering.foresee({order: amount}, lambda: finance_selectors.payments_of(batch), confirming)
+    return Preview(effects=[effect.describe() for effect in effects])
 
 
 def _period_preview(period: Any, decision: Decision) -> Preview:
@@ -232,7 +279,7 @@ def _charge_back(call: Call) -> Done:
 
 def _request_refund(call: Call) -> Done:
     draft = refunds.RefundDraft(call.subject.pk, call.data["amount"])
-    refund = refunds.request_refund(draft, decision=call.decision)
+    refund = refunds.request_refund(draft, decision=call.decision, version=call.seen.version)
     return Done(_("Refund %(number)s is requested.") % {"number": refund.number}, refund.order)
 
 
@@ -274,6 +321,16 @@ def _approve_write_off(call: Call) -> Done:
 def _reject_write_off(call: Call) -> Done:
     write_off = write_offs.reject_write_off(call.subject.pk, decision=call.decision)
     return Done(_("Write-off %(number)s is rejected.") % {"number": write_off.number}, write_off.order)
+
+
+def _confirm_statement(call: Call) -> Done:
+    taken = statements.use_statement(call.subject.pk, Use.CONFIRM, decision=call.decision)
+    return Done(told(taken, Use.CONFIRM), taken.statement)
+
+
+def _report_statement(call: Call) -> Done:
+    taken = statements.use_statement(call.subject.pk, Use.REPORT, decision=call.decision)
+    return Done(told(taken, Use.REPORT), taken.statement)
 
 
 def _close_period(call: Call) -> Done:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from erp.kernel import fsm
 from erp.kernel.acting import Decision
+from erp.kernel.models import User
 from erp.kernel.money import ZERO
 from erp.site import forms
 from erp.site.act import Act, Call, Done, Preview
@@ -61,6 +62,7 @@ def on_orders() -> Iterable[Act]:
         _pack_order,
         model=Order,
         states=frozenset({Status.PROCESSING}),
+        fits=drafting.is_left_to_draft,
         consequence=_("One packed shipment is made for each warehouse in which goods of the order are reserved."),
     )
     yield Act(
@@ -71,6 +73,7 @@ def on_orders() -> Iterable[Act]:
         model=Order,
         states=frozenset({Status.PROCESSING}),
         form=forms.DraftShipmentForm,
+        fits=drafting.is_left_to_draft,
         consequence=_("One shipment is drafted with these quantities; the rest stays reserved."),
         compares=True,
     )
@@ -103,6 +106,7 @@ def on_orders() -> Iterable[Act]:
         form=forms.AllowanceForm,
         reasons=Catalogue.ALLOWANCE,
         consequence=_("Once finance approves it the customer pays less, and keeps the goods."),
+        compares=True,
         fits=lambda order: order.shipping_status != ShippingStatus.NOT_SHIPPED,
         after_closing=True,
     )
@@ -115,6 +119,7 @@ def on_orders() -> Iterable[Act]:
         form=forms.WriteOffForm,
         reasons=Catalogue.WRITE_OFF,
         consequence=_("Once the chief accountant approves it the money is given up."),
+        compares=True,
         fits=lambda order: order.owed != 0,
         after_closing=True,
     )
@@ -311,7 +316,11 @@ def _reopen(call: Call) -> Done:
 
 def _copy(call: Call) -> Done:
     copy = copying.copy_order(
-        call.subject.pk, quantities=call.data["quantities"], decision=call.decision, version=call.seen.version
+        call.subject.pk,
+        quantities=call.data["quantities"],
+        shipping_method=call.data["shipping_method"],
+        decision=call.decision,
+        version=call.seen.version,
     )
     return Done(_("Order %(number)s is placed.") % {"number": copy.number}, copy)
 
@@ -320,7 +329,7 @@ def _copy(call: Call) -> Done:
 _MOST_LINES = 100
 
 
-def _lines_to_change(order: Any) -> list[Mapping[str, Any]] | None:
+def _lines_to_change(order: Any, user: User) -> list[Mapping[str, Any]] | None:
     lines = [line for line in order.lines.order_by("no") if not line.is_shipping_fee]
     if order.status != Status.NEW or len(lines) > _MOST_LINES:
         return None
@@ -459,12 +468,16 @@ def _report_payment(call: Call) -> Done:
 def _request_allowance(call: Call) -> Done:
     data = call.data
     allowance = allowing.request_allowance(
-        int(data["shipment_line"]), data["amount"], party=data["party"], decision=call.decision
+        int(data["shipment_line"]),
+        data["amount"],
+        party=data["party"],
+        decision=call.decision,
+        version=call.seen.version,
     )
     return Done(_("Allowance %(number)s is requested.") % {"number": allowance.number}, call.subject)
 
 
 def _request_write_off(call: Call) -> Done:
     draft = write_offs.WriteOffDraft(call.subject.pk, call.data["kind"], call.data["amount"])
-    write_off = write_offs.request_write_off(draft, decision=call.decision)
+    write_off = write_offs.request_write_off(draft, decision=call.decision, version=call.seen.version)
     return Done(_("Write-off %(number)s is requested.") % {"number": write_off.number}, call.subject)

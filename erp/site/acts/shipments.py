@@ -5,9 +5,11 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from erp.kernel.acting import Decision
 from erp.site import about, forms
-from erp.site.act import Act, Call, Done
-from logistics.models import Return, ReturnStatus, Shipment, ShipmentStatus
+from erp.site.act import Act, Call, Done, Preview
+from finance.services import taking_back
+from logistics.models import OUT, Return, ReturnStatus, Shipment, ShipmentStatus
 from logistics.services import inspecting, returns, shipping, undelivered
 from orders.models import Act as Catalogue
 
@@ -60,6 +62,16 @@ def on_shipments() -> Iterable[Act]:
         form=forms.TrackingForm,
     )
     yield act(
+        "record-tracking-number",
+        _("Record tracking number"),
+        "dispatch_shipment",
+        _record_tracking_number,
+        *sorted(OUT),
+        form=forms.WaybillForm,
+        fits=lambda shipment: shipment.warehouse_id is not None,
+        consequence=_("History keeps what was said before; a review of logistics has to be repeated."),
+    )
+    yield act(
         "refuse-shipment",
         _("Note as refused"),
         "deliver_shipment",
@@ -76,6 +88,7 @@ def on_shipments() -> Iterable[Act]:
         _lose,
         ShipmentStatus.DISPATCHED,
         form=forms.PartyForm,
+        preview=_credit_preview,
         reasons=Catalogue.RETURN,
         consequence=_(
             "The goods are written down as lost; what they and the shipping fee cost the customer is credited, and "
@@ -122,6 +135,7 @@ def on_returns() -> Iterable[Act]:
         _receive_return,
         ReturnStatus.APPROVED,
         form=forms.InspectionForm,
+        preview=_credit_preview,
         consequence=_(
             "The customer is credited, and paid back where it was paid; what can be sold enters stock and serves "
             "orders that wait. This cannot be taken back."
@@ -138,6 +152,14 @@ def on_returns() -> Iterable[Act]:
         reasons=Catalogue.REJECT,
         consequence=_("The goods are not taken back, or never came: nothing is credited."),
     )
+
+
+def _credit_preview(document: Any, decision: Decision) -> Preview:
+    """How much is credited depends on what is found; that it goes against what was written off does not."""
+    order = document.order
+    written_off = taking_back.left_of(order)
+    said = _("As far as it is credited, the write-off of %(amount)s is taken back before anything is paid back.")
+    return Preview(effects=[str(said % {"amount": order.money(written_off)})] if written_off else ())
 
 
 def _pack_shipment(call: Call) -> Done:
@@ -178,6 +200,18 @@ def _track(call: Call) -> Done:
     )
     return Done(
         _("Noted for %(number)s: %(event)s.") % {"number": call.subject.number, "event": event}, call.subject.order
+    )
+
+
+def _record_tracking_number(call: Call) -> Done:
+    data = call.data
+    shipment = shipping.record_tracking_number(
+        call.subject.pk, data["tracking_number"], carrier=data["carrier"], decision=call.decision
+    )
+    return Done(
+        _("Shipment %(number)s travels as %(tracking_number)s.")
+        % {"number": shipment.number, "tracking_number": shipment.tracking_number},
+        shipment.order,
     )
 
 

@@ -1,14 +1,20 @@
 """Acts on warehouses and stock-takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from erp.kernel.models import User
+from erp.kernel.money import Quantity
 from erp.site import about, forms
 from erp.site.act import Act, Call, Done
+from inventory import selectors
 from inventory.models import StockTake, StockTakeStatus, Warehouse
 from inventory.services import counting, receiving, transferring
 from orders.models import Act as Catalogue
+
+_ON_A_SHEET = 300
 
 
 def on_stock() -> Iterable[Act]:
@@ -45,6 +51,7 @@ def on_stock() -> Iterable[Act]:
         model=Warehouse,
         form=forms.CountForm,
         row_form=forms.CountLineForm,
+        rows_of=_lying_there,
         consequence=_("Stock stays as it is until another person approves. Products not named are left alone."),
     )
     yield Act(
@@ -66,6 +73,19 @@ def on_stock() -> Iterable[Act]:
         consequence=_("Nothing is booked: the goods have to be counted again."),
         reasons=Catalogue.REJECT,
     )
+
+
+def _lying_there(warehouse: Warehouse, user: User) -> Sequence[Mapping[str, Any]]:
+    """What should lie in a warehouse and is in no undecided count; more than that is counted sheet by sheet."""
+    levels = selectors.countable(warehouse, user)[:_ON_A_SHEET]
+    return [
+        {
+            "sku": level.product.sku,
+            "name": level.product.name,
+            "book": Quantity(level.on_hand, level.product.get_unit_display()),
+        }
+        for level in levels
+    ]
 
 
 def _receive(call: Call) -> Done:

@@ -7,12 +7,16 @@ from typing import Any
 from django import template
 from django.contrib.admin.utils import quote
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from erp.files import selectors as file_selectors
 from erp.kernel.money import plain
 from erp.kernel.shown import price, structure
-from erp.site import acts, facts
+from erp.site import acts, facts, worklists
 from erp.site.act import Act
+from erp.worker import selectors
+from finance.services import statements
 from orders.models import Line, Order
 
 register = template.Library()
@@ -70,3 +74,34 @@ def act_named(context: template.Context, name: str) -> Act | None:
     """An act that begins from nothing, for those who may."""
     act = acts.all_acts()[name]
     return act if act.is_offered(None, context["request"].user) else None
+
+
+@register.simple_tag(takes_context=True)
+def statement_url(context: template.Context) -> str:
+    """Where a bank statement is brought in, for those who may."""
+    may = statements.may_use(context["request"].user, statements.Use.KEEP)
+    return reverse("admin:statement") if may else ""
+
+
+@register.simple_tag(takes_context=True)
+def files_of(context: template.Context, subject: Any) -> dict[str, Any] | None:
+    """The files of a document, and where one is added by those who may; None for what has none."""
+    name = file_selectors.name_of(subject)
+    if not name or subject.pk is None:
+        return None
+    user = context["request"].user
+    add_url = reverse("admin:file_add", args=[name, subject.pk]) if user.has_perm("files.add_file") else ""
+    return {"files": file_selectors.of_document(subject, user), "add_url": add_url}
+
+
+@register.simple_tag(takes_context=True)
+def order_lists(context: template.Context) -> dict[str, Any]:
+    """The worklists of the reader, what blocks the orders of 阻塞, and what nobody has looked at yet."""
+    request = context["request"]
+    waiting = worklists.unchecked(request)
+    return {
+        "strip": worklists.counted(request),
+        "findings": worklists.blocking(request),
+        "unchecked": waiting,
+        "is_alive": not waiting or selectors.is_alive(timezone.now()),
+    }
