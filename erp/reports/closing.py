@@ -247,7 +247,7 @@ def _names(by: str, keys: Any, asked: Asked, reasons: Mapping[str, Reason]) -> M
 
 REASONS = Report(
     name="closing-reasons",
-    title=_("Close-reason analysis"),
+    title=_("Closing-reason analysis"),
     icon="label",
     permissions=["reports.view_closing_reasons"],
     reads=_(

@@ -22,7 +22,7 @@ class Right(models.Model):
             ("view_on_hand", _("Can see stock on hand and stock alerts")),
             ("view_execution", _("Can see the order execution report")),
             ("view_closed_orders", _("Can see the closed orders report")),
-            ("view_closing_reasons", _("Can see the close-reason analysis")),
+            ("view_closing_reasons", _("Can see the closing-reason analysis")),
             ("view_overdue", _("Can see the open overdue orders")),
         ]
 

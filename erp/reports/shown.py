@@ -20,6 +20,9 @@ from erp.reports import catalogue
 from erp.reports.drawing import drawing
 from erp.reports.report import Answer, Column, Kind, Link
 
+# Text that stays on one line; what is longer may wrap.
+_SHORT = 30
+
 
 class Cell(NamedTuple):
     """:ivar style: classes of the table's cell."""
@@ -97,7 +100,7 @@ def _classes(value: Any, column: Column) -> str:
     if column.is_number:
         # What is there should be seen before what is not.
         return "number" if value else "number quiet"
-    return "whole" if column.kind in (Kind.DATE, Kind.MOMENT) or isinstance(value, Link) else ""
+    return "" if len(when(value)) > _SHORT else "whole"
 
 
 def when(value: Any) -> str:

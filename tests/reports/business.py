@@ -20,18 +20,13 @@ from erp.kernel.models import User
 from erp.reports.catalogue import REPORTS
 from erp.reports.report import Answer, Asked
 from finance.models import Payment, VoucherLine
-from finance.services.allowances import approve_allowance
 from finance.services.payments import charge_back_payment, void_payment
-from finance.services.write_offs import WriteOffDraft, approve_write_off, request_write_off
 from inventory.services.counting import approve_stock_takes
-from logistics.models import Return, ShipmentLine
-from logistics.services.allowing import request_allowance
+from logistics.models import Return
 from orders.models import Order, Product, Shop, Terms
-from orders.services.cancelling import cancel_order
-from orders.services.closing import close_order
 from orders.services.reopening import reopen_order
+from tests.days.diary import TAX, Diary
 from tests.factories import (
-    CarrierFactory,
     ProductFactory,
     ShopFactory,
     UserFactory,
@@ -41,7 +36,6 @@ from tests.factories import (
     receive,
     transfer,
 )
-from tests.logistics.test_return_days import ReturnDiary
 from tests.orders.drafts import line
 
 FROM, TO = date(2026, 1, 1), date(2026, 2, 28)
@@ -61,12 +55,11 @@ class Company:
     until: date
 
 
-class Year(ReturnDiary):
+class Year(Diary):
     """A diary of several orders at once, of goods of 113 each, of which 13 are tax, that cost 60."""
 
     def __init__(self) -> None:
         super().__init__()
-        CarrierFactory()
         self.orders: dict[str, Order] = {}
 
     def sell(self, name: str, shop: Shop, goods: Product, quantity: str = "2", **kwargs: Any) -> Order:
@@ -84,30 +77,13 @@ class Year(ReturnDiary):
         self.ship(order)
         self.complete(order)
 
-    def allow(self, order: Order, amount: str) -> None:
-        row = ShipmentLine.objects.filter(shipment__order=order)[0]
-        asked = request_allowance(row.pk, Decimal(amount), decision=self.by("service", reason="RT02"))
-        approve_allowance(asked.pk, decision=self.by("accountant"))
-
-    def give_up(self, order: Order, amount: str) -> None:
-        draft = WriteOffDraft(order.pk, "bad_debt", Decimal(amount))
-        asked = request_write_off(draft, decision=self.by("accountant", reason="FN04"))
-        approve_write_off(asked.pk, decision=self.by("chief_accountant"))
-
-    def close_given_up(self, order: Order) -> None:
-        self.review(order)
-        close_order(order.pk, decision=self.by("closer", reason="CL04", note="无法追回"))
-
-    def cancel(self, order: Order) -> None:
-        cancel_order(order.pk, decision=self.by("service", reason="CA01"))
-
 
 def live() -> Company:
     year = Year()
     plain = ShopFactory(name="天猫旗舰店", terms=Terms.CREDIT, credit_days=10, tolerance=Decimal(1))
     other = ShopFactory(name="官网", terms=Terms.ON_DELIVERY)
     abroad = ShopFactory(name="海外店", currency="USD")
-    goods = ProductFactory(price=Decimal(113), tax_rate=Decimal("0.13"), sku="PHONE")
+    goods = ProductFactory(price=Decimal(113), tax_rate=TAX, sku="PHONE")
     year.receive("60", {goods: 60})
     foreign = ProductFactory(price=Decimal("9.99"), currency="USD", sku="CABLE")
     receive(
@@ -144,7 +120,7 @@ def _first_month(year: Year, plain: Shop, other: Shop, goods: Product) -> None:
     year.deliver(back)
     year.take_back(year.ask_back(back, "1"))
     year.pay_back(back)
-    year.finish(back)
+    year.finish(back, "CL03")
     allowed = year.sell("allowed", other, goods)
     year.deliver(allowed)
     year.allow(allowed, "26")
@@ -154,8 +130,8 @@ def _first_month(year: Year, plain: Shop, other: Shop, goods: Product) -> None:
     year.deliver(bad)
     year.pay(bad, "100")
     year.days_later(5)
-    year.give_up(bad, "352")
-    year.close_given_up(bad)
+    year.write_off(bad, "352")
+    year.finish(bad, "CL04", "无法追回")
     gift = year.sell("gift", other, goods, "1", price="0")
     year.deliver(gift)
     scrapped = year.sell("scrapped", other, goods, "2")

@@ -165,15 +165,18 @@ def test_wrong_filters_are_said_beside_their_field(wrong: dict[str, str], busine
     assert client.get(address("sales", "xlsx", **wrong)).status_code == 400
 
 
+TYPED = ["\0", "9" * 40, "'; DROP TABLE x", "<script>", "-1", "１２", "%ff"]
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", ["\0", "9" * 40, "'; DROP TABLE x", "<script>", "-1", "１２", "%ff"])
-def test_whatever_is_typed_gets_an_answer(name: str, value: str, business: Order, auditor: User) -> None:
+def test_whatever_is_typed_gets_an_answer(name: str, business: Order, auditor: User) -> None:
     client = sign_in(auditor)
     for field in REPORTS[name].form.base_fields:
-        response = client.get(address(name, **{**ask(name), field: value}))
+        for value in TYPED:
+            response = client.get(address(name, **{**ask(name), field: value}))
 
-        assert response.status_code in (200, 400), field
-        assert "<script>" not in response.content.decode()
+            assert response.status_code in (200, 400), (field, value)
+            assert "<script>" not in response.content.decode()
 
 
 def test_a_statement_asks_for_its_customer_first(business: Order, auditor: User) -> None:

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                     ("view_on_hand", "Can see stock on hand and stock alerts"),
                     ("view_execution", "Can see the order execution report"),
                     ("view_closed_orders", "Can see the closed orders report"),
-                    ("view_closing_reasons", "Can see the close-reason analysis"),
+                    ("view_closing_reasons", "Can see the closing-reason analysis"),
                     ("view_overdue", "Can see the open overdue orders"),
                 ],
                 "managed": False,
