@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "erp.worker",
     "erp.bulk",
     "erp.reports",
+    "erp.printing",
     "erp.site",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",
@@ -164,6 +165,7 @@ UNFOLD = {
     "SITE_SYMBOL": "inventory",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("erp/icon.svg")}],
     "STYLES": [lambda request: static("erp/backoffice.css")],
+    "SCRIPTS": [lambda request: static("erp/focus.js")],
     "SHOW_LANGUAGES": True,
     "LANGUAGES": {"action": reverse_lazy("admin:language")},
     "SHOW_VIEW_ON_SITE": False,

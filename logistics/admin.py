@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from erp.kernel.admin import DocumentAdmin, LinesInline, MasterAdmin, RecordedDocumentAdmin, ScopedRelatedFilter
-from logistics.models import Carrier, Inspection, Return, ReturnLine, Shipment, ShipmentLine, TrackingEvent
+from logistics.models import Carrier, Inspection, Return, ReturnLine, ShipmentLine, TrackingEvent
 
 _AMOUNTS = dict.fromkeys(("amount", "tax", "cost"), "shipment.order.currency")
 
@@ -28,8 +28,9 @@ class TrackingEventInline(LinesInline):
     fields = ("happened_at", "kind", "place", "text", "by_name")
 
 
-@admin.register(Shipment)
 class ShipmentAdmin(RecordedDocumentAdmin):
+    """Registered by ``erp.site``, which adds the pick list of several."""
+
     list_display = ("number", "order", "status", "warehouse", "method", "carrier", "tracking_number", "dispatched_at")
     list_select_related = ("order", "warehouse", "method", "carrier")
     list_filter = ("status", ("warehouse", ScopedRelatedFilter), "carrier")

@@ -1,8 +1,7 @@
 """Shops, customers, products, reasons and orders in the back office."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -10,11 +9,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from erp.kernel.admin import COST, DocumentAdmin, MasterAdmin, RecordedDocumentAdmin, ScopedRelatedFilter
+from erp.kernel.admin import DocumentAdmin, MasterAdmin, RecordedDocumentAdmin, ScopedRelatedFilter
 from erp.kernel.errors import Text
 from erp.kernel.shown import parsed, price, structure
-from erp.kernel.texts import Listing, Moment
-from orders.contract import Level, all_checks, check_of
+from orders.contract import Level, all_checks
 from orders.models import (
     Act,
     CheckPolicy,
@@ -30,13 +28,11 @@ from orders.models import (
     ShopScope,
     Waiver,
 )
+from orders.sentences import tell
 from orders.services import reviewing
 from orders.words import in_words
 
-# What a closing record says that only those may read who may see cost.
-COST_KEYS = frozenset({"cost", "margin"})
 ALL_SHOPS = "orders.all_shops"
-_IN_WORDS = frozenset({"findings"})
 
 
 @admin.register(Shop)
@@ -157,7 +153,7 @@ class CheckPolicyAdmin(MasterAdmin):
 class OrderAdmin(RecordedDocumentAdmin):
     """Registered by ``erp.site``, which adds the page that shows every app's documents of an order."""
 
-    list_display: Any = (
+    list_display = (
         "number",
         "customer_name",
         "total",
@@ -168,7 +164,7 @@ class OrderAdmin(RecordedDocumentAdmin):
         "placed_at",
     )
     list_select_related = ("shop",)
-    list_filter: ClassVar[Any] = (
+    list_filter = (
         "status",
         "shipping_status",
         "payment_status",
@@ -251,11 +247,12 @@ class WaiverAdmin(DocumentAdmin):
     @admin.display(description=Waiver._meta.get_field("figures").verbose_name)
     def finding(self, waiver: Waiver) -> str:
         """What was let pass, in words."""
-        return _sentence({"code": waiver.code, "level": Level.WAIVED, "params": parsed(waiver.figures)})
+        return str(tell({"code": waiver.code, "level": Level.WAIVED, "params": parsed(waiver.figures)}))
 
 
-@admin.register(ClosingRecord)
 class ClosingRecordAdmin(DocumentAdmin):
+    """Registered by ``erp.site``, which adds the page on which a record is read as a paper."""
+
     list_display = ("record_number", "order", "act", "by_name", "at", "reason")
     list_select_related = ("order",)
     list_filter = ("act",)
@@ -264,41 +261,3 @@ class ClosingRecordAdmin(DocumentAdmin):
     @admin.display(description=ClosingRecord._meta.get_field("position").verbose_name)
     def record_number(self, record: ClosingRecord) -> str:
         return record.number
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        content = self.whole_content if request.user.has_perm(COST) else self.content_without_cost
-        return [*super().get_fields(request, obj), self.checks, content]
-
-    @admin.display(description=_("checks"))
-    def checks(self, record: ClosingRecord) -> SafeString:
-        """What was found when the order was closed or reopened, in words."""
-        return structure([_sentence(finding) for finding in record.data["findings"]])
-
-    @admin.display(description=_("content"))
-    def whole_content(self, record: ClosingRecord) -> SafeString:
-        return structure(in_words(record.data, hide=_IN_WORDS))
-
-    @admin.display(description=_("content"))
-    def content_without_cost(self, record: ClosingRecord) -> SafeString:
-        return structure(in_words(record.data, hide=_IN_WORDS | COST_KEYS))
-
-
-def _sentence(finding: dict[str, Any]) -> str:
-    check = check_of(finding["code"])
-    level = Level(finding["level"])
-    text = check.passed if level == Level.PASSED else check.blocked
-    params = {name: _shown(name, value) for name, value in finding["params"].items()}
-    return (
-        f"{level.mark} {level.label}: {str(text) % params}"
-        if level.is_exception
-        else f"{level.mark} {str(text) % params}"
-    )
-
-
-def _shown(name: str, value: Any) -> Any:
-    """A value as it was shown; the record keeps it without language."""
-    if isinstance(value, list):
-        return Listing(value)
-    if name == "at" and value:
-        return Moment(datetime.fromisoformat(value))
-    return reviewing.label_of(value) if name == "label" else value

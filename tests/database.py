@@ -7,7 +7,10 @@ from typing import Any
 from django.apps import apps
 from django.db import connection
 
-OURS = ("kernel", "orders", "finance", "inventory", "logistics", "files", "reports", "worker", "bulk", "site")
+OURS = (
+    *("kernel", "orders", "finance", "inventory", "logistics"),
+    *("files", "printing", "reports", "worker", "bulk", "site"),
+)
 
 
 def content() -> dict[str, list[tuple[Any, ...]]]:

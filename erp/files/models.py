@@ -29,9 +29,9 @@ DOCUMENTS: dict[str, tuple[type[models.Model], str]] = {
 class Kind(models.TextChoices):
     """What the content is, whatever the name says."""
 
-    PDF = "pdf", "PDF"
-    JPEG = "jpg", "JPEG"
-    PNG = "png", "PNG"
+    PDF = "pdf", _("PDF")
+    JPEG = "jpg", _("JPEG")
+    PNG = "png", _("PNG")
 
 
 CONTENT_TYPES = {Kind.PDF: "application/pdf", Kind.JPEG: "image/jpeg", Kind.PNG: "image/png"}

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -12,13 +13,17 @@ from erp.bulk.views import begin
 from erp.kernel.acting import Decision
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
+from erp.printing import records
+from erp.printing.papers import MOST, all_papers
 from erp.site import orderlist, orderpage, statements
 from erp.site.models import Readiness, SavedView
 from finance import matching
 from finance.admin import StatementAdmin
 from finance.models import Statement
-from orders.admin import OrderAdmin
-from orders.models import Order
+from logistics.admin import ShipmentAdmin
+from logistics.models import Shipment
+from orders.admin import ClosingRecordAdmin, OrderAdmin
+from orders.models import ClosingRecord, Order
 
 
 def _begin(_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
@@ -31,8 +36,13 @@ class OrderPage(OrderAdmin):
 
     paginator = orderlist.BoundedPaginator
     list_before_template = "erp/order_lists.html"
-    list_filter = (orderlist.WorklistFilter, *OrderAdmin.list_filter, "closed_at", orderlist.FindingFilter)
-    list_display = (
+    list_filter = (  # type: ignore[assignment]
+        orderlist.WorklistFilter,
+        *OrderAdmin.list_filter,
+        "closed_at",
+        orderlist.FindingFilter,
+    )
+    list_display = (  # type: ignore[assignment]
         "number",
         "customer_name",
         "total",
@@ -92,7 +102,8 @@ class StatementPage(StatementAdmin):
     ) -> HttpResponse:
         user = request.user
         assert isinstance(user, User)
-        context["groups"] = statements.groups(matching.examine_statement(obj, user))
+        examined = matching.examine_statement(obj, user)
+        context |= {"groups": statements.groups(examined), "useful": statements.useful(examined)}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
@@ -109,3 +120,39 @@ class ReadinessAdmin(DocumentAdmin):
 class SavedViewAdmin(DocumentAdmin):
     list_display = ("name", "user", "query")
     list_select_related = ("user",)
+
+
+@admin.register(ClosingRecord)
+class ClosingRecordPage(ClosingRecordAdmin):
+    """The record as a paper people can read, with the proof of its own digest."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        user = request.user
+        assert isinstance(user, User)
+        context["record"] = records.told(obj, user)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+@admin.register(Shipment)
+class ShipmentPage(ShipmentAdmin):
+    """Shipments, of several of which one pick list is printed."""
+
+    actions = ("pick_list",)  # type: ignore[assignment]
+
+    @admin.action(description=_("Print pick list"))
+    def pick_list(self, request: HttpRequest, chosen: Any) -> HttpResponse | None:
+        """Only shows: the choice is carried in the address of the paper."""
+        shipments = list(chosen.order_by("pk")[: MOST + 1])
+        if len(shipments) > MOST:
+            limit = _("One pick list holds at most %(most)s shipments. Choose fewer.") % {"most": MOST}
+            self.message_user(request, limit, messages.ERROR)
+            return None
+        return redirect(all_papers()["pick-list"].url(*shipments))

@@ -32,8 +32,14 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         user: Any = request.user
         return bool(user.is_active and user.kind == User.Kind.PERSON)
 
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        from erp.site import home
+
+        return super().index(request, {**home.context(request), **(extra_context or {})})
+
     def get_urls(self) -> list[Any]:
         from erp.bulk import views as bulk
+        from erp.printing import views as printing
         from erp.reports import views as reports
         from erp.site import dispatching, files, language, refunding, statements, views
 
@@ -54,6 +60,8 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
             path("files/<slug:document>/<int:pk>/", self.admin_view(files.add), name="file_add"),
             path("dispatch/", self.admin_view(dispatching.dispatch), name="dispatch"),
             path("refunds/", self.admin_view(refunding.queue), name="refunds"),
+            path("print/<slug:name>/<str:keys>/", self.admin_view(printing.paper), name="print"),
+            path("print/<slug:name>/<str:keys>/pdf/", self.admin_view(printing.as_pdf), name="print-pdf"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

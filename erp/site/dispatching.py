@@ -161,6 +161,14 @@ def _form(request: HttpRequest, user: User, shipment: Shipment) -> DispatchForm 
     return form
 
 
+def _put_cursor(form: DispatchForm) -> None:
+    """Where the waybill's number belongs; first to the carrier, where there is a choice and nobody has made it."""
+    carrier: Any = form.fields["carrier"]
+    first = "carrier" if len(carrier.choices) > 1 and not form["carrier"].value() else "tracking_number"
+    form.fields[first].widget.attrs["autofocus"] = True
+    form.fields["tracking_number"].widget.attrs["autocomplete"] = "off"
+
+
 def _page(
     request: HttpRequest,
     user: User,
@@ -174,7 +182,7 @@ def _page(
     form = form or (_form(request, user, shipment) if shipment else None)
     has_field = form is not None and "tracking_number" in form.fields
     if form is not None and has_field:
-        form.fields["tracking_number"].widget.attrs |= {"autofocus": True, "autocomplete": "off"}
+        _put_cursor(form)
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": _("Dispatch by scanning"),

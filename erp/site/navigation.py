@@ -121,6 +121,7 @@ MODULES = (
             "inventory.WarehouseScope": "garage_home",
             "orders.Reason": "label",
             "orders.CheckPolicy": "policy",
+            "printing.PrintHeader": "print",
             "kernel.OutboxEvent": "outbox",
             "kernel.Counter": "123",
             "worker.Worker": "engineering",

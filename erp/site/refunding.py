@@ -42,7 +42,9 @@ class RejectForm(forms.Form):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
         field = self.fields["reason"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(reason.code, str(reason)) for reason in catalogue.choices(Act.REJECT)]
+        # One made for rejecting before one for any act.
+        offered = sorted(catalogue.choices(Act.REJECT), key=lambda reason: (len(reason.acts), reason.code))
+        field.choices = [(reason.code, str(reason)) for reason in offered]
 
 
 @dataclass(frozen=True, slots=True)

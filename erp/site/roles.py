@@ -218,6 +218,7 @@ ROLES: dict[str, list[str]] = {
         *(f"inventory.{act}_warehousescope" for act in ("view", "add", "change", "delete")),
         *(f"inventory.{act}_warehouse" for act in ("add", "change")),
         *(f"logistics.{act}_carrier" for act in ("view", "add", "change")),
+        *(f"printing.{act}_printheader" for act in ("view", "add", "change")),
     ],
     # Reads everything with logs; changes no business document.
     "审计员": [*_ALL_SHOPS, *_ALL_WAREHOUSES, "inventory.view_cost", "view_*"],
@@ -255,6 +256,7 @@ APPS = (
     "inventory",
     "logistics",
     "files",
+    "printing",
     "reports",
     "worker",
     "bulk",

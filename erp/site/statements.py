@@ -137,6 +137,12 @@ def _preview(
     )
 
 
+def useful(examined: Iterable[Examined]) -> set[str]:
+    """Names of the acts on a statement that would do something."""
+    acts = {Verdict.MATCHED: "confirm-statement", Verdict.PROPOSED: "report-statement"}
+    return {acts[each.verdict] for each in examined if each.verdict in acts and not each.own}
+
+
 def _uses(examined: Sequence[Examined], user: User) -> list[tuple[Use, str]]:
     """What the reader may do with it, the most useful last."""
     confirmed = sum(each.verdict == Verdict.MATCHED and not each.own for each in examined)

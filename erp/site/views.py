@@ -24,7 +24,8 @@ from erp.kernel.models import User
 from erp.kernel.transitions import permit
 from erp.site import acts, checklist, timeline
 from erp.site.act import Act, Call, Preview, order_of
-from erp.site.forms import RowForm, suggested_products
+from erp.site.forms import RowForm
+from erp.site.stock_forms import suggested_products
 from finance.periods import PeriodRefused
 from orders.models import Order
 from orders.services.lifecycle import Refused, Seen

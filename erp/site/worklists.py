@@ -240,6 +240,11 @@ def blocking(request: HttpRequest) -> list[Blocking]:
     return [Blocking(code, count, code == chosen) for code, count in findings(request.user, timezone.now())]
 
 
+def top_blockers(user: Any, now: datetime, *, most: int = 8) -> list[Blocking]:
+    """What blocks most of the completed orders in the reader's scope."""
+    return [Blocking(code, count) for code, count in findings(user, now)[:most]]
+
+
 def with_finding(code: str) -> Q:
     """Completed orders that one check keeps from being closed."""
     return _CHECKED & Q(readiness__codes__contains=f"|{code}|")

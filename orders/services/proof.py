@@ -56,6 +56,16 @@ def faults(chunk: int = 200) -> Iterator[Fault]:
     yield from _orders_without_record()
 
 
+def chained(record: ClosingRecord) -> list[Fault]:
+    """
+    Whether one record is as it was written, by its own content and the digest of the one before it.
+
+    What it says of documents is proved by :func:`faults` only, and what came before it by walking the chain.
+    """
+    before = ClosingRecord.objects.filter(position=record.position - 1).values_list("digest", flat=True).first()
+    return list(_chain_faults(record, record.position, before or ""))
+
+
 def _chain_faults(record: ClosingRecord, position: int, previous: str) -> Iterator[Fault]:
     if record.position != position:
         yield Fault(record.number, "position", str(record.position), str(position))

@@ -22,7 +22,10 @@ from inventory.models import ReceiptLine, StockLevel, StockTakeLine, TransferLin
 from logistics.models import ReturnLine, ShipmentLine
 
 # From the ground up: foreign keys point to the same app or to one before it.
-APPS = ("kernel", "orders", "finance", "inventory", "logistics", "files", "reports", "worker", "bulk", "site", "erp")
+APPS = (
+    *("kernel", "orders", "finance", "inventory", "logistics"),
+    *("files", "printing", "reports", "worker", "bulk", "site", "erp"),
+)
 
 # Models whose changes leave no history row, each with what stands for it.
 WITHOUT_HISTORY = {

@@ -72,6 +72,12 @@ def test_the_next_shipment_goes_by_the_same_carrier(logistician: User) -> None:
     assert response.context["form"]["carrier"].value() == carrier.code
 
 
+def test_where_nobody_chose_a_carrier_the_cursor_asks_for_it_first(logistician: User) -> None:
+    CarrierFactory.create_batch(2)
+
+    assert cursor(scan(sign_in(logistician), packed().number)) == "carrier"
+
+
 @pytest.mark.parametrize("by", ["number", "external_number"])
 def test_an_order_is_as_good_as_its_shipment(by: str, logistician: User) -> None:
     shipment = packed(external_number="tm-88")

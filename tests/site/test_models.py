@@ -14,6 +14,7 @@ from django.utils import timezone
 from erp.kernel.acting import acting
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import Counter, OutboxEvent, User
+from erp.printing.models import PrintHeader
 from erp.site.models import Readiness, SavedView
 from erp.worker.models import Worker
 from finance.models import Credit
@@ -64,6 +65,7 @@ MASTER = {
     Warehouse,
     WarehouseScope,
     Carrier,
+    PrintHeader,
     User,
 }
 DOCUMENTS = sorted(set(MODELS) - MASTER, key=lambda model: model.__name__)
@@ -104,6 +106,7 @@ def furnished() -> None:
     mark(keep(shipment))
     line = order.lines.all()[0]
     with acting(decide(actor("salesperson"))):
+        PrintHeader.objects.create(company="云杉科技有限公司")
         LineClosing.objects.bulk_create(
             [LineClosing(order=order, line=line, quantity=1, amount=1, tax=0, reason="CA02", party="seller")]
         )
@@ -199,7 +202,7 @@ def test_only_scopes_can_be_deleted(superuser: User) -> None:
 
     assert deletable == {ShopScope, WarehouseScope}
     for model in MODELS:
-        assert site.get_model_admin(model).actions is None, name(model)
+        assert site.get_model_admin(model).actions in (None, ("pick_list",)), name(model)
 
 
 def test_a_scope_is_taken_away_with_a_trace(closer: User) -> None:
@@ -231,7 +234,7 @@ def test_every_list_is_cheap_and_flat(auditor: User) -> None:
     CarrierFactory.create_batch(10)
 
     assert queries() == few
-    assert max(few.values()) <= 9, few
+    assert max(few.values()) <= 12, few
 
 
 def test_the_order_page_asks_the_same_queries_for_every_size(auditor: User) -> None:
@@ -247,7 +250,7 @@ def test_the_order_page_asks_the_same_queries_for_every_size(auditor: User) -> N
     )
     queries(small)
 
-    assert queries(small) == queries(large) <= 51
+    assert queries(small) == queries(large) <= 53
 
 
 def test_lists_offer_nothing_that_reads_every_row() -> None:

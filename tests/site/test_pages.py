@@ -65,7 +65,7 @@ def test_a_closed_order_shows_its_record_instead_of_a_checklist(closer: User) ->
 
     assert "Closing checklist" not in text
     assert ClosingRecord.objects.get().number in text
-    assert text.count('class="button') == 1
+    assert re.findall(r"/admin/acts/([a-z_-]+)/", text) == ["reopen"]
     assert act_url("reopen", order) in text
 
 
@@ -118,7 +118,7 @@ def test_a_reopened_order_shows_both_records_and_is_no_longer_closed(auditor: Us
     assert reopening.number in text
     for record, sentence in ((closing, "Nothing is overpaid."), (reopening, "did not close this order.")):
         assert sentence in client.get(page(record)).content.decode()
-    assert "Record answered" in client.get(page(reopening)).content.decode()
+    assert "Undoes" in client.get(page(reopening)).content.decode()
 
 
 def test_each_role_sees_its_part_of_the_page(cashier: User) -> None:
@@ -160,7 +160,7 @@ def test_cost_and_margin_are_for_those_who_may_see_cost(auditor: User) -> None:
     )
     may, may_not = sign_in(auditor), sign_in(curious)
     with override("en"):
-        figures = ("50.00 CNY", "100.00 CNY", *(f"<dt>{KEYS[key]}</dt>" for key in ("cost", "margin")))
+        figures = ("50.00 CNY", "100.00 CNY", *(f">{KEYS[key]}<" for key in ("cost", "margin")))
     told = set()
 
     for address in pages_with_cost(order):

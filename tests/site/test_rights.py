@@ -10,7 +10,7 @@ from django.test import Client
 
 from erp.kernel.models import User
 from erp.site import acts
-from finance.models import Allowance, Payment, Period, Refund, WriteOff
+from finance.models import Allowance, Payment, Period, Refund, Statement, WriteOff
 from finance.services.refunds import approve_refund
 from logistics.models import Return, Shipment
 from logistics.services import drafting
@@ -19,7 +19,7 @@ from orders.services.holds import hold_order
 from tests.database import unchanged
 from tests.factories import OrderFactory, ProductFactory, UserFactory, WarehouseFactory, actor, count, decide
 from tests.finance.giving_up import allowance, one_line, write_off
-from tests.finance.statements import kept
+from tests.finance.statements import take
 from tests.logistics.returning import approved, requested
 from tests.orders.closings import without_tracking
 from tests.site.clicking import act_url, filled_in, page, sign_in
@@ -34,6 +34,13 @@ def _shipment(**story: Any) -> Shipment:
 def _drafted() -> Shipment:
     (shipment,) = drafting.draft_shipments([OrderFactory(processing=True).pk], decision=decide(actor("keeper")))
     return shipment
+
+
+def _statement(*, reported: bool) -> Statement:
+    """One line, that is to be confirmed or to be reported."""
+    order = OrderFactory(reported=reported)
+    reference = Payment.objects.get(order=order).reference if reported else order.number
+    return take([(order.total, reference)], method="alipay").statement
 
 
 def _held() -> Order:
@@ -105,8 +112,8 @@ SUBJECTS: dict[str, Callable[[], Any]] = {
     "request-write-off": lambda: OrderFactory(delivered=True),
     "approve-write-off": lambda: write_off(one_line(), "1"),
     "reject-write-off": lambda: write_off(one_line(), "1"),
-    "confirm-statement": lambda: kept(),
-    "report-statement": lambda: kept(),
+    "confirm-statement": lambda: _statement(reported=True),
+    "report-statement": lambda: _statement(reported=False),
     "receive-stock": lambda: WarehouseFactory(),
     "transfer-stock": lambda: WarehouseFactory(),
     "count-stock": lambda: WarehouseFactory(),

@@ -91,6 +91,7 @@ def test_the_cashier_reports_and_finance_confirms_on_the_statements_page(cashier
     text = client.get(page(statement)).content.decode()
     assert "You reported it, so somebody else of finance confirms it." in text
     assert "confirm-statement" not in text
+    assert "report-statement" not in text
     response = confirm(sign_in(accountant), "confirm-statement", statement)
     assert goes_to(response, statement)
     assert the(Payment).status == PaymentState.CONFIRMED

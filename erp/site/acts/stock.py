@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.models import User
 from erp.kernel.money import Quantity
-from erp.site import about, forms
+from erp.site import about
+from erp.site import stock_forms as forms
 from erp.site.act import Act, Call, Done
 from inventory import selectors
 from inventory.models import StockTake, StockTakeStatus, Warehouse
