@@ -8,10 +8,12 @@ import pytest
 from erp.kernel.models import User
 from finance.services import payments
 from finance.services.payments import PaymentDraft
+from orders.contract import Block
 from tests.factories import OrderFactory, actor, decide
 from tests.site.clicking import act_url, page, sign_in
 
 pytestmark = pytest.mark.django_db
+MONEY = str(Block.MONEY.label)
 
 
 def rows(user: User, order: Any) -> dict[str, Any]:
@@ -28,9 +30,9 @@ def test_money_that_is_missing_is_reported_or_given_up_by_those_who_may(
 ) -> None:
     order = OrderFactory(completed=True, paid=100)
 
-    assert remedies(rows(cashier, order)["Payment"]) == [("report-payment", order)]
-    assert remedies(rows(accountant, order)["Payment"]) == [("request-write-off", order)]
-    assert remedies(rows(auditor, order)["Payment"]) == []
+    assert remedies(rows(cashier, order)[MONEY]) == [("report-payment", order)]
+    assert remedies(rows(accountant, order)[MONEY]) == [("request-write-off", order)]
+    assert remedies(rows(auditor, order)[MONEY]) == []
 
 
 def test_a_document_that_stands_in_the_way_is_decided_from_the_checklist(accountant: User) -> None:
@@ -38,7 +40,7 @@ def test_a_document_that_stands_in_the_way_is_decided_from_the_checklist(account
     draft = PaymentDraft(order.pk, "bank", "R-1", Decimal(10))
     payment = payments.report_payment(draft, decision=decide(actor("cashier")))
 
-    row = rows(accountant, order)["Payment"]
+    row = rows(accountant, order)[MONEY]
     text = sign_in(accountant).get(page(order)).content.decode()
 
     assert [name for name, subject in remedies(row) if subject == payment] == ["confirm-payment", "reject-payment"]
@@ -51,9 +53,9 @@ def test_what_passed_is_folded_away_behind_the_figures(auditor: User) -> None:
     found = rows(auditor, order)
 
     assert not any(row.is_blocked for row in found.values())
-    (entry,) = found["Payment"].entries
-    assert "owed 0.00 CNY" in entry.finding.message
-    assert {finding.code for finding in found["Payment"].folded} >= {"finance.payment_unconfirmed"}
+    (entry,) = found[MONEY].entries
+    assert str(entry.finding.params["owed"]) == "0.00 CNY"
+    assert {finding.code for finding in found[MONEY].folded} >= {"finance.payment_unconfirmed"}
 
 
 def test_the_page_of_an_act_shows_the_same_rows(closer: User) -> None:

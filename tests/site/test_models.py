@@ -52,7 +52,7 @@ MODELS = [
     model
     for label in OURS
     for model in apps.get_app_config(label).get_models()
-    if not model.__name__.startswith("Historical")
+    if not model.__name__.startswith("Historical") and model._meta.managed
 ]
 MASTER = {
     CheckPolicy,
