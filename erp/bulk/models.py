@@ -74,7 +74,7 @@ class BulkItem(models.Model):
         and sentence of an error.
     """
 
-    run = models.ForeignKey(BulkRun, models.CASCADE, related_name="items", verbose_name=_("bulk run"))
+    run = models.ForeignKey(BulkRun, models.PROTECT, related_name="items", verbose_name=_("bulk run"))
     order = models.ForeignKey(Order, models.PROTECT, related_name="+", verbose_name=_("order"))
     state = models.CharField(_("state"), max_length=10, choices=ItemState, default=ItemState.PENDING)
     refusals = models.JSONField(_("why it was refused"), default=list)

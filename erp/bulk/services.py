@@ -127,7 +127,9 @@ def _require(run: BulkRun, state: RunState) -> None:
 
 def forget(now: datetime) -> None:
     """Selections nobody started within a day."""
-    BulkRun.objects.filter(state=RunState.DRAFT, requested_at__lt=now - FORGOTTEN).delete()
+    forgotten = BulkRun.objects.filter(state=RunState.DRAFT, requested_at__lt=now - FORGOTTEN)
+    BulkItem.objects.filter(run__in=forgotten).delete()
+    forgotten.delete()
 
 
 def work(now: datetime) -> bool:

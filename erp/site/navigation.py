@@ -134,6 +134,7 @@ WITHIN = frozenset(
         "files.WrongFile",
         "finance.StatementLine",
         "finance.StatementMatch",
+        "bulk.BulkItem",
         "finance.VoucherLine",
         "inventory.ReceiptLine",
         "inventory.TransferLine",

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from erp.bulk import services as bulk
 from erp.kernel.acting import acting
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import Counter, OutboxEvent, User
@@ -104,6 +105,7 @@ def furnished() -> None:
     payments.report_payment(banked, decision=decide(actor("cashier")))
     take([(60, "B-1")], Use.CONFIRM)
     mark(keep(shipment))
+    bulk.draft("close", [order.pk], decision=decide(actor("closer")))
     line = order.lines.all()[0]
     with acting(decide(actor("salesperson"))):
         PrintHeader.objects.create(company="云杉科技有限公司")

@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 (
                     "run",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.PROTECT,
                         related_name="items",
                         to="bulk.bulkrun",
                         verbose_name="bulk run",
