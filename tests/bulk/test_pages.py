@@ -92,6 +92,19 @@ def test_a_form_without_its_token_is_refused(closer: User) -> None:
     assert client.post(address(run), {"reason": "CL01"}).status_code == 403
 
 
+def test_it_is_paused_and_goes_on(closer: User) -> None:
+    run = started(closer, [OrderFactory(reviewed=True)])
+    client = sign_in(closer)
+
+    states = []
+    for asked in ("pause", "go_on"):
+        client.post(address(run), {asked: "1"})
+        run.refresh_from_db()
+        states.append(run.state)
+
+    assert states == [RunState.PAUSED, RunState.RUNNING]
+
+
 def test_it_says_where_nobody_works(closer: User) -> None:
     run = started(closer, [OrderFactory(reviewed=True)])
     client = sign_in(closer)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from erp.bulk import selectors, services
 from erp.bulk.models import BulkItem, BulkRun, ItemState, RunState
-from erp.bulk.services import NothingSelected, RunMovedOn
+from erp.bulk.services import NothingSelected, RunMovedOn, TooManySelected
 from erp.kernel.acting import Channel, acting
 from erp.kernel.errors import Forbidden, NotFound
 from erp.kernel.models import User, system
@@ -160,6 +160,12 @@ class TestAsking:
         assert set(told(drafted(user, [mine, other], act="complete"))) == {mine.pk}
         with pytest.raises(NothingSelected):
             drafted(user, [other], act="complete")
+
+    def test_there_is_a_most(self, closer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(services, "MOST", 1)
+
+        with pytest.raises(TooManySelected):
+            drafted(closer, OrderFactory.create_batch(2))
 
     def test_it_needs_the_permission_of_the_act(self, service: User) -> None:
         with pytest.raises(Forbidden):

@@ -392,6 +392,7 @@ class _Left(refunds._Left):
     def __init__(self, orders: Iterable[Any]) -> None:
         self.orders = {order.pk: order for order in orders}
         self.over = {pk: -order.owed for pk, order in self.orders.items()}
+        self.taken = dict.fromkeys(self.orders, Decimal(0))
         self.pending: Any = {1: sum(refund.amount for refund in _Present.life.refunds)}
         confirmed = [payment for payment in _Present.life.payments if payment.status == PaymentState.CONFIRMED]
         self.payments: Any = {1: confirmed[::-1]}

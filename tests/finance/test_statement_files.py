@@ -67,7 +67,7 @@ def test_every_bad_line_is_named() -> None:
     assert all(isinstance(error, BadStatementLine) for error in refused.value.errors)
     said = [str(error) for error in refused.value.errors]
     assert str(NoDate(value="yesterday")) in said[0]
-    assert str(DateToCome(date="02/01/2026"))[-20:] in said[4]
+    assert str(DateToCome(date="02/01/2026"))[-8:] in said[4]
 
 
 @pytest.mark.parametrize("cell", ["r\x00", "r\u202e", "r" * 201])
