@@ -82,6 +82,8 @@ class ActForm(forms.Form):
             initial=catalogue.NORMAL if is_normal else None,
             help_text=_("* needs a note."),
         )
+        if "party" in self.fields:  # What it is when left empty follows from the reason.
+            self.fields["party"] = self.fields.pop("party")
         self.fields["note"] = PlainTextField(
             label=_("Note"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3})
         )

@@ -11,6 +11,7 @@ from orders.models import Act, Line, Party, Reason
 
 # 正常完结: everything that was ordered was shipped and stayed with the customer.
 NORMAL = "CL01"
+OTHER = "CA99"
 
 
 class ReasonUnknown(DomainError):
@@ -66,9 +67,9 @@ def party_of(party: str, reason: Reason) -> str:
 
 
 def choices(act: Act) -> list[Reason]:
-    """Active reasons that people give for an act, in the order of their codes."""
+    """Active reasons that people give for an act, in the order of their codes; what fits none comes last."""
     reasons = Reason.objects.filter(is_active=True, for_rules=False).order_by("code")
-    return [reason for reason in reasons if act in reason.acts]
+    return sorted((each for each in reasons if act in each.acts), key=lambda reason: reason.code == OTHER)
 
 
 def not_as_placed(lines: Iterable[Line]) -> list[Line]:

@@ -292,7 +292,7 @@ def test_an_order_is_closed_for_a_reason_that_fits(reason: str, note: str, refus
 def test_the_reasons_offered_for_closing_are_the_active_ones_that_fit() -> None:
     Reason.objects.filter(code="CL02").update(is_active=False)
 
-    assert [reason.code for reason in catalogue.choices(Act.CLOSE)] == ["CA99", "CL01", "CL03", "CL04"]
+    assert [reason.code for reason in catalogue.choices(Act.CLOSE)] == ["CL01", "CL03", "CL04", "CA99"]
     assert "CA03" not in [reason.code for reason in catalogue.choices(Act.CANCEL)]
 
 

@@ -42,6 +42,15 @@ def test_goods_come_back_by_mouse(service: User, logistician: User, keeper: User
     assert "<span>After sale</span> In process" in shown
 
 
+def test_the_goods_are_asked_for_first_then_the_reason_and_whose_side_it_is_on(service: User) -> None:
+    order = OrderFactory(completed=True, line_count=1)
+
+    response = sign_in(service).get(act_url("request-return", order))
+
+    assert list(response.context["form"].fields) == ["line_1", "reason", "party", "note"]
+    assert response.context["form"].fields["reason"].choices[-1][0] == "CA99"
+
+
 def test_the_page_of_a_return_says_what_it_is_worth(keeper: User) -> None:
     order = OrderFactory(completed=True, line_count=1)
     goods_return = approved(order, {1: 1})
