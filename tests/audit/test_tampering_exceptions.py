@@ -216,7 +216,7 @@ def test_a_record_from_before_credits_and_inspections_were_testified_is_proved()
 
 # Of these, ``test_tampering`` has cases.
 TAMPERED_ELSEWHERE = {ClosingRecord, Review, Waiver, Voucher, VoucherLine, Move}
-# No closing record says anything of them: what carriers and banks report, what was promised, stock that is of no order,
+# No closing record says anything of them: what carriers and banks report, what was promised, stock of no order,
 # and files, whose content is compared with its digest whenever it is given out.
 NOT_TESTIFIED = {
     *(TrackingEvent, Reservation, Receipt, ReceiptLine, Transfer, TransferLine, StockTakeLine),
