@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from erp.kernel import fsm
 from erp.kernel.acting import Decision
 from erp.kernel.errors import Text
+from erp.kernel.locks import lock, unit_of_work
 from orders.models import Act as Catalogue
 from orders.models import Order, Review, Status
 from orders.services import closing, fulfilment, reviewing
@@ -68,7 +69,11 @@ def all_acts() -> Mapping[str, BulkAct]:
 
 
 def _review(block: str, ids: Sequence[int], decision: Decision) -> Outcomes:
-    return reviewing.review_orders(ids, block, decision=decision)
+    """Orders may be reviewed again: what somebody else at the same piece did is known under their lock only."""
+    with unit_of_work(decision):
+        lock(Order.objects.filter(pk__in=ids))
+        left = sorted(set(ids) - _reviewed(block, ids, decision.request_id))
+        return reviewing.review_orders(left, block, decision=decision) if left else Outcomes()
 
 
 def _moved(status: str, ids: Collection[int], request_id: str) -> set[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +37,16 @@ def runs(user: User) -> Any:
     return rows if user.has_perm("bulk.view_bulkrun") else rows.filter(requested_by=user)
 
 
-def progress(run: BulkRun) -> Progress:
-    counts = dict(run.items.order_by().values_list("state").annotate(Count("pk")))
-    total = sum(counts.values())
-    return Progress(total, counts.get(ItemState.DONE, 0), counts.get(ItemState.REFUSED, 0))
+def progress(runs: Iterable[BulkRun]) -> Mapping[int, Progress]:
+    """How far each of some runs is: one query."""
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    rows = BulkItem.objects.filter(run__in=[run.pk for run in runs]).order_by().values_list("run", "state")
+    for run_id, state, count in rows.annotate(Count("pk")):
+        counts[run_id][state] = count
+    return {
+        run.pk: Progress(counts[run.pk].total(), counts[run.pk][ItemState.DONE], counts[run.pk][ItemState.REFUSED])
+        for run in runs
+    }
 
 
 def statuses(run: BulkRun) -> Mapping[str, int]:
@@ -50,6 +57,12 @@ def statuses(run: BulkRun) -> Mapping[str, int]:
 def refused(run: BulkRun, *, limit: int) -> list[BulkItem]:
     """The first refused orders, by number."""
     return list(run.items.filter(state=ItemState.REFUSED).select_related("order").order_by("order_id")[:limit])
+
+
+def first_reasons(run: BulkRun) -> list[tuple[str, int]]:
+    """For how many orders each code stands first among the reasons of their refusal, the most frequent first."""
+    rows = run.items.filter(state=ItemState.REFUSED).order_by().values_list("refusals__0__code")
+    return sorted(rows.annotate(Count("pk")), key=lambda row: (-row[1], row[0]))
 
 
 def results(run: BulkRun) -> Iterator[BulkItem]:

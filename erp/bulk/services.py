@@ -23,15 +23,18 @@ from erp.kernel import setwise
 from erp.kernel.acting import Channel, Decision, current
 from erp.kernel.canonical import dumps
 from erp.kernel.errors import Busy, DomainError, NotFound
-from erp.kernel.locks import lock, unit_of_work
+from erp.kernel.locks import lock, once_more_after, unit_of_work
 from erp.kernel.transitions import permit
+from erp.kernel.validation import text
 from orders.models import Order
 from orders.services import catalogue
 from orders.services.lifecycle import Outcome
 
 PIECE = 200
 MOST = 50_000
-LEASE = timedelta(seconds=30)
+NOTE = 500
+# A piece takes a second or two; one that is taken over too early is still done once.
+LEASE = timedelta(seconds=10)
 FORGOTTEN = timedelta(days=1)
 
 
@@ -79,7 +82,7 @@ def start(run_id: int, *, decision: Decision) -> BulkRun:
     Let the workers begin, for the reason and with the note of ``decision``.
 
     :raises NotFound: not one's own run. :raises Forbidden: the act's permission is missing by now.
-    :raises RunMovedOn: it was started already. :raises ReasonUnknown: :raises ReasonNeedsNote:
+    :raises RunMovedOn: it was started already. :raises ReasonUnknown: :raises ReasonNeedsNote: :raises TooLong:
     """
     with unit_of_work(decision):
         run = _own(run_id, decision)
@@ -89,7 +92,7 @@ def start(run_id: int, *, decision: Decision) -> BulkRun:
         if act.reasons is not None:
             catalogue.require(act.reasons, decision)
         run.state, run.requested_at = RunState.RUNNING, decision.at
-        run.reason, run.note = decision.reason, decision.note
+        run.reason, run.note = decision.reason, text(decision.note, _("Note"), limit=NOTE)
         run.save()
         return run
 
@@ -149,8 +152,12 @@ def work(now: datetime) -> bool:
     return True
 
 
+@once_more_after(Busy)
 def _take(now: datetime) -> BulkRun | None:
     """Lease the oldest run at work, and end those that have nothing left."""
+    if not BulkRun.objects.filter(state=RunState.RUNNING).exists():
+        # Locks nothing: it is asked every second.
+        return None
     with unit_of_work(current()):
         free = Q(leased_until=None) | Q(leased_until__lte=now)
         candidates = BulkRun.objects.filter(free, state=RunState.RUNNING).order_by("pk")
@@ -189,9 +196,11 @@ def _do(run: BulkRun, items: Sequence[BulkItem], now: datetime) -> Mapping[int, 
     outcomes = {pk: Outcome(pk, done=True) for pk in before}
     try:
         permit(decision.by, act.permission)
-        outcomes.update({each.order_id: each for each in _served(act, left, decision)} if left else {})
-    except Busy:
-        # Tried again with the next piece.
+        served = _served(act, left, decision) if left else ()
+        # What somebody else was at is tried again with the next piece.
+        outcomes.update({each.order_id: each for each in served if not isinstance(each.error, Busy)})
+    except (Busy, NotFound):
+        # So is a piece of which an order went out of scope at this very moment: the next look leaves it out.
         pass
     except DomainError as error:
         _stop(run, error)
@@ -212,19 +221,20 @@ def _stop(run: BulkRun, error: DomainError) -> None:
         held.save()
 
 
+@once_more_after(Busy)
 def _tell(run: BulkRun, items: Sequence[BulkItem], outcomes: Mapping[int, Outcome], now: datetime) -> None:
     """Write down what became of the piece, and let go of the run."""
     refused = [pk for pk, outcome in outcomes.items() if not outcome.done]
-    # Somebody else at the same piece may have done it: what the run has done is done, whoever tells.
-    done_meanwhile = all_acts()[run.act].done(refused, run.request_id) if refused else set()
     told = [item for item in items if item.order_id in outcomes]
-    for item in told:
-        outcome = outcomes[item.order_id]
-        is_done = outcome.done or item.order_id in done_meanwhile
-        item.state = ItemState.DONE if is_done else ItemState.REFUSED
-        item.refusals, item.at = [] if is_done else list(_refusals(outcome)), now
     with unit_of_work(current()):
         (held,) = lock(BulkRun.objects.filter(pk=run.pk))
+        # Somebody else at the same piece may have done it: what the run has done is done, whoever tells.
+        done_meanwhile = all_acts()[run.act].done(refused, run.request_id) if refused else set()
+        for item in told:
+            outcome = outcomes[item.order_id]
+            is_done = outcome.done or item.order_id in done_meanwhile
+            item.state = ItemState.DONE if is_done else ItemState.REFUSED
+            item.refusals, item.at = [] if is_done else list(_refusals(outcome)), now
         setwise.update(told, ["state", "refusals", "at"])
         held.leased_until = None
         held.save()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import site
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -19,8 +18,10 @@ from erp.bulk import selectors, services
 from erp.bulk.acts import all_acts
 from erp.bulk.models import BulkItem, BulkRun, RunState
 from erp.kernel.acting import Channel, Decision
-from erp.kernel.errors import DomainError
+from erp.kernel.errors import DomainError, Forbidden
 from erp.kernel.models import User
+from erp.reports.files import as_csv
+from erp.site import blocking
 from erp.site.forms import ActForm
 from erp.worker.selectors import is_alive
 from orders.models import Status
@@ -29,10 +30,16 @@ _SHOWN, _RUNS = 20, 50
 
 
 def begin(request: HttpRequest, act: str, queryset: Any) -> HttpResponse:
-    """An action of the order list: fix the selection, then ask on a page of its own."""
+    """
+    An action of the order list: fix the selection, then ask on a page of its own.
+
+    :raises Forbidden: the act's permission is missing.
+    """
     decision = _decision(request)
     try:
         run = services.draft(act, queryset.values_list("pk", flat=True)[: services.MOST + 1], decision=decision)
+    except Forbidden:
+        raise
     except DomainError as error:
         messages.error(request, str(error))
         return redirect(request.get_full_path())
@@ -41,8 +48,9 @@ def begin(request: HttpRequest, act: str, queryset: Any) -> HttpResponse:
 
 @require_GET
 def runs(request: HttpRequest) -> HttpResponse:
-    rows = selectors.runs(_user(request)).exclude(state=RunState.DRAFT).order_by("-pk")[:_RUNS]
-    shown = [(run, all_acts()[run.act].label, selectors.progress(run)) for run in rows]
+    rows = list(selectors.runs(_user(request)).exclude(state=RunState.DRAFT).order_by("-pk")[:_RUNS])
+    progress_of = selectors.progress(rows)
+    shown = [(run, all_acts()[run.act].label, progress_of[run.pk]) for run in rows]
     return TemplateResponse(
         request, "erp/bulk/runs.html", {**site.each_context(request), "title": _("Bulk runs"), "runs": shown}
     )
@@ -53,7 +61,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
     """
     A run of the reader's: asks before it starts, then shows how far it is.
 
-    :raises Http404: there is none, or it is somebody else's.
+    :raises Http404: there is none, or it is somebody else's. :raises Forbidden: the act's permission is missing.
     """
     chosen = _run(request, pk)
     if request.method == "POST":
@@ -68,10 +76,10 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-def result(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+def result(request: HttpRequest, pk: int) -> HttpResponse:
     """Every order with its result, as CSV for a spreadsheet; cells are never formulas."""
     chosen = _run(request, pk)
-    response = StreamingHttpResponse(_lines(chosen), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(as_csv(_rows(chosen)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="bulk-run-{chosen.pk}.csv"'
     return response
 
@@ -88,6 +96,8 @@ def _act(request: HttpRequest, chosen: BulkRun) -> HttpResponse:
             services.start(chosen.pk, decision=decision)
         else:
             return _page(request, chosen, form)
+    except Forbidden:
+        raise
     except DomainError as error:
         messages.error(request, str(error))
     return redirect("admin:bulk_run", chosen.pk)
@@ -110,7 +120,9 @@ def _progress(request: HttpRequest, chosen: BulkRun) -> dict[str, Any]:
     return {
         "run": chosen,
         "act": all_acts()[chosen.act],
-        "progress": selectors.progress(chosen),
+        "is_own": chosen.requested_by_id == _user(request).pk,
+        "progress": selectors.progress([chosen])[chosen.pk],
+        "first_reasons": [(blocking.name_of(code), count) for code, count in selectors.first_reasons(chosen)],
         "refused": refused,
         "nobody_works": chosen.state == RunState.RUNNING and not is_alive(timezone.now()),
     }
@@ -137,19 +149,10 @@ def _decision(request: HttpRequest, reason: str = "", note: str = "") -> Decisio
     return Decision(by=_user(request), at=timezone.now(), channel=Channel.ADMIN, reason=reason, note=note)
 
 
-class _Echo:
-    """A file that hands on what is written."""
-
-    def write(self, value: str) -> str:
-        return value
-
-
-def _lines(chosen: BulkRun) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    # Without the mark, spreadsheets read Chinese as something else.
-    yield "\ufeff" + writer.writerow([_("Order"), _("Customer"), _("Result"), _("When"), _("Why")])
+def _rows(chosen: BulkRun) -> Iterator[list[str]]:
+    yield [_("Order"), _("Customer"), _("Result"), _("When"), _("Why")]
     for item in selectors.results(chosen):
-        yield writer.writerow([_plain(cell) for cell in _cells(item)])
+        yield _cells(item)
 
 
 def _cells(item: BulkItem) -> list[str]:
@@ -161,7 +164,3 @@ def _cells(item: BulkItem) -> list[str]:
         at,
         " ".join(selectors.reasons(item)),
     ]
-
-
-def _plain(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\0")) else cell

@@ -1,5 +1,6 @@
 """What shows several apps' facts in one page of the back office."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -26,8 +27,8 @@ from orders.admin import ClosingRecordAdmin, OrderAdmin
 from orders.models import ClosingRecord, Order
 
 
-def _begin(_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
-    return begin(request, request.POST["action"], queryset)
+def _begin(act: str, _admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:
+    return begin(request, act, queryset)
 
 
 @admin.register(Order)
@@ -70,7 +71,7 @@ class OrderPage(OrderAdmin):
     def get_actions(self, request: HttpRequest) -> Any:
         """What the reader may do to a whole selection, in the background."""
         offered = [act for act in bulk.all_acts().values() if request.user.has_perm(act.permission)]
-        return {act.name: (_begin, act.name, act.label) for act in offered}
+        return {act.name: (partial(_begin, act.name), act.name, act.label) for act in offered}
 
     def render_change_form(
         self,

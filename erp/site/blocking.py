@@ -14,6 +14,11 @@ from orders.contract import check_of
 from orders.services import reviewing
 
 _NAMES: dict[str, Text] = {
+    "kernel.not_found": _("Out of scope by now"),
+    "kernel.refused_by_database": _("Refused by the database"),
+    "kernel.changed": _("Changed meanwhile"),
+    "orders.wrong_state": _("In another status"),
+    "orders.reason_does_not_fit": _("Reason does not fit"),
     "orders.on_hold": _("On hold"),
     "orders.dated_before_record": _("Dated before its last record"),
     "orders.review_missing": _("Not reviewed"),
@@ -45,8 +50,19 @@ _SHORT: dict[str, Text] = {
 
 
 def name_of(code: str) -> str:
-    """What a check is called; one nobody named here by its first words, which say what holds when it passes."""
-    return str(_NAMES.get(code) or check_of(code).passed).split("%")[0]
+    """
+    What a check is called; one nobody named here by its first words, which say what holds when it passes.
+
+    An error that is no check goes by its code.
+    """
+    return str(_NAMES.get(code) or _passed(code)).split("%")[0]
+
+
+def _passed(code: str) -> Text:
+    try:
+        return check_of(code).passed
+    except StopIteration:
+        return code
 
 
 def short(blocker: Mapping[str, Any]) -> str:
