@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q, prefetch_related_objects
@@ -17,6 +18,7 @@ from erp.site import acts, checklist, timeline
 from erp.site.act import Act
 from finance import selectors as finance_selectors
 from finance.accounts import COST_ACCOUNTS
+from finance.models import PaymentState
 from inventory import selectors as inventory_selectors
 from inventory.models import Move
 from logistics import selectors as logistics_selectors
@@ -72,11 +74,12 @@ def context(order: Order, user: User, decision: Decision) -> dict[str, Any]:
     }
     parts = _checklist(order, user, decision, documents)
     offered = acts.offered(order, user)
+    leading = _NEXT - {"report-payment"} if _is_reported(documents["payments"], account.owed) else _NEXT
     return {
         "order": order,
         "account": account,
-        "acts": [act for act in offered if act.name in _NEXT],
-        "more_acts": [act for act in offered if act.name not in _NEXT],
+        "acts": [act for act in offered if act.name in leading],
+        "more_acts": [act for act in offered if act.name not in leading],
         "steps": _steps(order, entries),
         "checklist": parts,
         "blockers": sum(entry.finding.is_blocker for part in parts for row in part.rows for entry in row.entries),
@@ -99,6 +102,12 @@ def context(order: Order, user: User, decision: Decision) -> dict[str, Any]:
         "others": order_selectors.others_of_customer(order, user, limit=_OTHERS),
         "sees_cost": user.has_perm(COST),
     }
+
+
+def _is_reported(payments: Sequence[Row] | None, owed: Decimal) -> bool:
+    """What is owed has been reported and waits to be confirmed: nobody is led to report it twice."""
+    reported = [row.document.amount for row in payments or () if row.document.status == PaymentState.REPORTED]
+    return bool(reported) and sum(reported) >= owed
 
 
 def _steps(order: Order, entries: Iterable[timeline.Entry]) -> list[Step]:

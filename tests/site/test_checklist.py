@@ -66,3 +66,13 @@ def test_the_page_of_an_act_shows_the_same_rows(closer: User) -> None:
     on_page = rows(closer, order)
     in_dialog = {str(row.label): row.is_blocked for part in response.context["checklist"] for row in part.rows}
     assert in_dialog == {label: row.is_blocked for label, row in on_page.items()}
+
+
+def test_nobody_is_led_to_report_the_same_money_twice(cashier: User) -> None:
+    order = OrderFactory(delivered=True, reported=True)
+    client = sign_in(cashier)
+
+    context = client.get(page(order)).context
+
+    assert "report-payment" not in [act.name for act in context["acts"]]
+    assert "report-payment" in [act.name for act in context["more_acts"]]
