@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +13,7 @@ from erp.bulk.views import begin
 from erp.kernel.acting import Decision
 from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
-from erp.site import orderlist, orderpage, statements
+from erp.site import amounts, orderlist, orderpage, searching, statements
 from erp.site.models import Readiness, SavedView
 from finance import matching
 from finance.admin import StatementAdmin
@@ -31,7 +32,14 @@ class OrderPage(OrderAdmin):
 
     paginator = orderlist.BoundedPaginator
     list_before_template = "erp/order_lists.html"
-    list_filter = (orderlist.WorklistFilter, *OrderAdmin.list_filter, "closed_at", orderlist.FindingFilter)
+    list_filter = (
+        orderlist.WorklistFilter,
+        *OrderAdmin.list_filter,
+        "closed_at",
+        amounts.AmountFilter,
+        orderlist.FindingFilter,
+    )
+    search_help = searching.HELP
     list_display = (
         "number",
         "customer_name",
@@ -46,6 +54,18 @@ class OrderPage(OrderAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return orderlist.OrderList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """A full number leads to its order."""
+        text = request.GET.get("q", "")
+        if text and request.method == "GET" and self.has_view_permission(request):
+            found = searching.exactly(self.get_queryset(request), text)
+            if found is not None:
+                return redirect("admin:orders_order_change", found)
+        return super().changelist_view(request, extra_context)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return searching.matching(queryset, search_term, request.user), False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in orderlist.PARAMETERS or super().lookup_allowed(lookup, value, request)
