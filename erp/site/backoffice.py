@@ -40,7 +40,7 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
     def get_urls(self) -> list[Any]:
         from erp.bulk import views as bulk
         from erp.reports import views as reports
-        from erp.site import dispatching, files, language, refunding, statements, views
+        from erp.site import dispatching, files, language, refunding, savedviews, statements, views
 
         view = self.admin_view(views.act)
         return [
@@ -59,6 +59,8 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
             path("files/<slug:document>/<int:pk>/", self.admin_view(files.add), name="file_add"),
             path("dispatch/", self.admin_view(dispatching.dispatch), name="dispatch"),
             path("refunds/", self.admin_view(refunding.queue), name="refunds"),
+            path("views/", self.admin_view(savedviews.save), name="saved_view"),
+            path("views/<int:pk>/delete/", self.admin_view(savedviews.delete), name="saved_view_delete"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]
