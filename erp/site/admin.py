@@ -16,7 +16,7 @@ from erp.kernel.admin import DocumentAdmin
 from erp.kernel.models import User
 from erp.printing import records
 from erp.printing.papers import MOST, all_papers
-from erp.site import orderlist, orderpage, statements
+from erp.site import amounts, orderlist, orderpage, searching, statements
 from erp.site.models import Readiness, SavedView
 from finance import matching
 from finance.admin import StatementAdmin
@@ -41,8 +41,10 @@ class OrderPage(OrderAdmin):
         orderlist.WorklistFilter,
         *OrderAdmin.list_filter,
         "closed_at",
+        amounts.AmountFilter,
         orderlist.FindingFilter,
     )
+    search_help = searching.HELP
     list_display = (  # type: ignore[assignment]
         "number",
         "customer_name",
@@ -57,6 +59,18 @@ class OrderPage(OrderAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return orderlist.OrderList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """A full number leads to its order."""
+        text = request.GET.get("q", "")
+        if text and request.method == "GET" and self.has_view_permission(request):
+            found = searching.exactly(self.get_queryset(request), text)
+            if found is not None:
+                return redirect("admin:orders_order_change", found)
+        return super().changelist_view(request, extra_context)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return searching.matching(queryset, search_term, request.user), False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in orderlist.PARAMETERS or super().lookup_allowed(lookup, value, request)

@@ -41,7 +41,7 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
         from erp.bulk import views as bulk
         from erp.printing import views as printing
         from erp.reports import views as reports
-        from erp.site import dispatching, files, language, refunding, statements, views
+        from erp.site import dispatching, files, language, refunding, savedviews, statements, views
 
         view = self.admin_view(views.act)
         return [
@@ -62,6 +62,8 @@ class BackOffice(UnfoldAdminSite):  # type: ignore[misc]
             path("refunds/", self.admin_view(refunding.queue), name="refunds"),
             path("print/<slug:name>/<str:keys>/", self.admin_view(printing.paper), name="print"),
             path("print/<slug:name>/<str:keys>/pdf/", self.admin_view(printing.as_pdf), name="print-pdf"),
+            path("views/", self.admin_view(savedviews.save), name="saved_view"),
+            path("views/<int:pk>/delete/", self.admin_view(savedviews.delete), name="saved_view_delete"),
             path("language/", self.admin_view(language.switch), name="language"),
             *super().get_urls(),
         ]

@@ -17,6 +17,7 @@ from erp.kernel.errors import Text
 from erp.kernel.models import User
 from erp.reports import catalogue
 from erp.site import dispatching, refunding, statements, worklists
+from orders.models import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +174,18 @@ def _lists(module: Module, request: HttpRequest) -> Iterator[dict[str, Any]]:
         if admin.site.get_model_admin(model).has_view_permission(request):
             name = model._meta.label_lower.replace(".", "_")
             link = reverse(f"admin:{name}_changelist")
-            yield {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": link}
+            item = {"title": capfirst(str(model._meta.verbose_name_plural)), "icon": icon, "link": link}
+            yield {**item, "active": False} if model is Order and _in_worklist(request) else item
 
 
 def _reports(user: Any) -> Iterator[dict[str, Any]]:
     assert isinstance(user, User)
     for report in catalogue.offered(user):
         yield {"title": str(report.title), "icon": report.icon, "link": reverse("admin:report", args=[report.name])}
+
+
+def _in_worklist(request: HttpRequest) -> bool:
+    return any(each.is_current and each.count is not None for each in worklists.counted(request))
 
 
 def _worklists(request: HttpRequest) -> Iterator[dict[str, Any]]:

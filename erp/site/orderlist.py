@@ -8,18 +8,20 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from erp.kernel.admin import ListPage
-from erp.site import blocking, worklists
+from erp.site import amounts, blocking, worklists
 from erp.site.models import Readiness
 from orders.contract import Block, Check, steps
 from orders.models import Order, PaymentStatus, ShippingStatus, Status
 
-PARAMETERS = frozenset({worklists.PARAMETER, worklists.FINDING})
+PARAMETERS = frozenset({worklists.PARAMETER, worklists.FINDING, amounts.FROM, amounts.TO})
 COUNTED = 10_000
+_SEEN = ("version", "ready", "blockers")
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
@@ -51,13 +53,19 @@ class OrderList(ListPage):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         keys = list(self.result_list.values_list("pk", flat=True))
-        rows = Order.objects.select_related("shop").in_bulk(keys)
-        seen = Readiness.objects.in_bulk(keys)
+        seen = {f"seen_{name}": F(f"readiness__{name}") for name in _SEEN}
+        rows = Order.objects.select_related("shop").annotate(**seen).in_bulk(keys)
         for order in rows.values():
-            order.seen = seen.get(order.pk)  # type: ignore[attr-defined]
+            order.seen = _seen(order)  # type: ignore[attr-defined]
         self.result_list = [rows[key] for key in keys if key in rows]
         if self.paginator.found > COUNTED:
             self.result_count = _Several(COUNTED)
+
+
+def _seen(order: Any) -> Readiness | None:
+    if order.seen_version is None:
+        return None
+    return Readiness(order_id=order.pk, **{name: getattr(order, f"seen_{name}") for name in _SEEN})
 
 
 class WorklistFilter(admin.SimpleListFilter):

@@ -288,6 +288,7 @@ class Order(Recorded, FSMModel):
             models.Index(fields=["status", "-id"], name="orders_order_by_status"),
             models.Index(fields=["placed_at"], name="orders_order_by_placed"),
             models.Index(fields=["closed_at"], name="orders_order_by_closed"),
+            models.Index(fields=["total"], name="orders_order_by_total"),
             models.Index(fields=["payment_status", "-id"], name="orders_order_by_payment"),
             models.Index(fields=["shipping_status", "-id"], name="orders_order_by_shipping"),
             # Few orders are on hold or to be cancelled: those are found without looking at the others.

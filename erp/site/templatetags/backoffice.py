@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from erp.files import selectors as file_selectors
 from erp.kernel.money import plain
 from erp.kernel.shown import price, structure
-from erp.site import acts, facts, worklists
+from erp.site import acts, facts, savedviews, worklists
 from erp.site.act import Act
 from erp.worker import selectors
 from finance.services import statements
@@ -96,10 +96,13 @@ def files_of(context: template.Context, subject: Any) -> dict[str, Any] | None:
 
 @register.simple_tag(takes_context=True)
 def order_lists(context: template.Context) -> dict[str, Any]:
-    """The worklists of the reader, what blocks the orders of 阻塞, and what nobody has looked at yet."""
+    """Worklists and saved views of the reader, what blocks the orders of 阻塞, and what nobody has looked at yet."""
     request = context["request"]
     waiting = worklists.unchecked(request)
+    query = savedviews.filters(request, request.GET.urlencode())
     return {
+        "views": [(view, savedviews.link(view), view.query == query) for view in savedviews.of(request.user)],
+        "query": query,
         "strip": worklists.counted(request),
         "findings": worklists.blocking(request),
         "unchecked": waiting,
