@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from erp.kernel.models import User
-from erp.site import orderlist, worklists
+from erp.site import navigation, orderlist, worklists
 from erp.site.models import Readiness
 from erp.worker.models import Worker
 from orders.models import Order, Status
@@ -123,6 +123,17 @@ def test_a_page_of_the_list_is_cheap_with_everything_around_it(business: Any, au
         with count_queries() as statements:
             shown(client, **query)
         assert len(statements) <= 12, statements
+
+
+def test_the_sidebar_marks_the_worklist_or_all_orders(auditor: User) -> None:
+    client = sign_in(auditor)
+
+    def marked(**query: str) -> list[str]:
+        items = navigation.sidebar(shown(client, **query).wsgi_request)[1]["items"]
+        return [str(item["title"]) for item in items if item.get("active")]
+
+    assert marked(list="to_ship") == ["To ship"]
+    assert marked(list="closed") == []
 
 
 def test_nobody_counts_further_than_anybody_pages(monkeypatch: pytest.MonkeyPatch, auditor: User) -> None:
