@@ -132,7 +132,7 @@ def test_the_sidebar_marks_the_worklist_or_all_orders(auditor: User) -> None:
         items = navigation.sidebar(shown(client, **query).wsgi_request)[1]["items"]
         return [str(item["title"]) for item in items if item.get("active")]
 
-    assert marked(list="to_ship") == ["To ship"]
+    assert marked(list="to_ship") == [str(worklists.BY_NAME["to_ship"].label)]
     assert marked(list="closed") == []
 
 
