@@ -85,11 +85,11 @@ def result(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _act(request: HttpRequest, chosen: BulkRun) -> HttpResponse:
-    asked = request.POST.get("ask", "")
     switches: dict[str, Callable[..., BulkRun]] = {"pause": services.pause, "go_on": services.go_on}
+    asked = next((name for name in switches if name in request.POST), "")
     form = _form(request, chosen)
     try:
-        if asked in switches:
+        if asked:
             switches[asked](chosen.pk, decision=_decision(request))
         elif form.is_valid():
             decision = _decision(request, form.cleaned_data.get("reason", ""), form.cleaned_data.get("note", ""))
