@@ -90,7 +90,10 @@ def test_nobody_is_reached_from_below_by_a_reverse_name() -> None:
 
 
 def test_what_is_pointed_at_cannot_be_deleted() -> None:
-    """Except scopes, which end with their user, shop or warehouse; history copies keys without constraints."""
+    """
+    Except scopes, which end with their user, shop or warehouse, and the selection of a run nobody started; history
+    copies keys without constraints.
+    """
     cascading = [
         f"{model._meta.label}.{field.name}"
         for model, field in _foreign_keys()
@@ -99,6 +102,7 @@ def test_what_is_pointed_at_cannot_be_deleted() -> None:
         and not issubclass(model, HistoryRow)
     ]
     assert sorted(cascading) == [
+        "bulk.BulkItem.run",
         "inventory.WarehouseScope.user",
         "inventory.WarehouseScope.warehouse",
         "orders.ShopScope.shop",
