@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-from common import Journey, People, fresh_database, prepare
+from common import METHOD, SHOP, Journey, People, fresh_database, prepare
 from django.core.management.base import CommandParser
 from django.db import connection
 from django.db.models import Count
@@ -40,7 +40,11 @@ def completed(people: People, numbers: range) -> list[int]:
     """Orders that are ready to close, but for those finance has not reviewed."""
     drafts = [
         OrderDraft(
-            "BENCH", CustomerDraft("王芳"), [LineDraft(f"P{no % PRODUCTS}", Decimal(2))], external_number=f"B{no}"
+            SHOP,
+            CustomerDraft("王芳"),
+            [LineDraft(f"P{no % PRODUCTS}", Decimal(2))],
+            external_number=f"B{no}",
+            shipping_method=METHOD,
         )
         for no in numbers
     ]
