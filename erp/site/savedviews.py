@@ -9,14 +9,15 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from erp.kernel.acting import current
 from erp.kernel.forms import PlainTextField
+from erp.kernel.locks import lock, unit_of_work
 from erp.kernel.models import User
 from erp.site.models import SavedView
 from orders.models import Order
@@ -71,9 +72,9 @@ def _keep(user: Any, form: SaveForm, query: str) -> str:
         return str(_("Nothing is filtered: choose filters first, then save them."))
     if len(query) > _LONGEST:
         return str(_("These filters are too long to be saved."))
-    with transaction.atomic():
+    with unit_of_work(current()):
         # One after the other, so that nobody saves more than that.
-        User.objects.select_for_update().get(pk=user.pk)
+        lock(User.objects.filter(pk=user.pk))
         kept = set(SavedView.objects.filter(user=user).values_list("name", flat=True))
         name = form.cleaned_data["name"]
         if name in kept:
