@@ -1,5 +1,6 @@
 """What shows several apps' facts in one page of the back office."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -31,8 +32,24 @@ def _begin(act: str, _admin: Any, request: HttpRequest, queryset: Any) -> HttpRe
     return begin(request, act, queryset)
 
 
+class _Page:
+    """An admin page that shows more than its own document."""
+
+    def page_context(self, obj: Any, user: User) -> Mapping[str, Any]:
+        """What the page's template needs beside the form."""
+        raise TypeError(f"{type(self).__name__} shows nothing beside its document")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        assert isinstance(request.user, User)
+        context.update(self.page_context(obj, request.user))
+        response: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)  # type: ignore[misc]
+        return response
+
+
 @admin.register(Order)
-class OrderPage(OrderAdmin):
+class OrderPage(_Page, OrderAdmin):
     """The list clerks work from; the order with every app's documents of it, and the acts that are next."""
 
     paginator = orderlist.BoundedPaginator
@@ -87,39 +104,17 @@ class OrderPage(OrderAdmin):
         offered = [act for act in bulk.all_acts().values() if request.user.has_perm(act.permission)]
         return {act.name: (partial(_begin, act.name), act.name, act.label) for act in offered}
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        user = request.user
-        assert isinstance(user, User)
-        context.update(orderpage.context(obj, user, Decision(by=user, at=timezone.now())))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, obj: Any, user: User) -> Mapping[str, Any]:
+        return orderpage.context(obj, user, Decision(by=user, at=timezone.now()))
 
 
 @admin.register(Statement)
-class StatementPage(StatementAdmin):
+class StatementPage(_Page, StatementAdmin):
     """A bank statement beside the payments of every order it names, as they are now."""
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        user = request.user
-        assert isinstance(user, User)
+    def page_context(self, obj: Any, user: User) -> Mapping[str, Any]:
         examined = matching.examine_statement(obj, user)
-        context |= {"groups": statements.groups(examined), "useful": statements.useful(examined)}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return {"groups": statements.groups(examined), "useful": statements.useful(examined)}
 
 
 @admin.register(Readiness)
@@ -138,22 +133,11 @@ class SavedViewAdmin(DocumentAdmin):
 
 
 @admin.register(ClosingRecord)
-class ClosingRecordPage(ClosingRecordAdmin):
+class ClosingRecordPage(_Page, ClosingRecordAdmin):
     """The record as a paper people can read, with the proof of its own digest."""
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        user = request.user
-        assert isinstance(user, User)
-        context["record"] = records.told(obj, user)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def page_context(self, obj: Any, user: User) -> Mapping[str, Any]:
+        return {"record": records.told(obj, user)}
 
 
 @admin.register(Shipment)
